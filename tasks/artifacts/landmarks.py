@@ -1,0 +1,42 @@
+"""``landmarks.parquet``: the 2D face mesh the tracker saw, one row a frame."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tasks.artifacts.tables import read_table, vectors, write_table
+
+FORMAT = "erlnet.landmarks/1"
+
+
+@dataclass
+class LandmarkTrack:
+    """frame int64 [N]; points float32 [N, L, 3]: x, y in pixels of the crop, z the detector's relative depth in
+    the same unit (negative towards the camera); NaN where no face was found.  detector: name and version."""
+
+    frame: np.ndarray
+    points: np.ndarray
+    detector: str
+    image_size: int
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def found(self) -> np.ndarray:
+        """bool [N]: frames in which a face was found."""
+        return np.isfinite(self.points[:, 0, 0])
+
+
+def write_landmarks(path: Path, track: LandmarkTrack) -> None:
+    columns = {"frame": track.frame.astype(np.int64), "points": track.points.astype(np.float32)}
+    header = {"detector": track.detector, "landmarks": track.points.shape[1], "image_size": track.image_size}
+    write_table(path, FORMAT, columns, header)
+
+
+def read_landmarks(path: Path) -> LandmarkTrack:
+    """Raises MissingInput or DamagedArtifact."""
+    table, header = read_table(path, FORMAT, ["frame", "points"], "the track stage")
+    points = vectors(table, "points").reshape(len(table), header["landmarks"], 3)
+    return LandmarkTrack(vectors(table, "frame"), points, header["detector"], header["image_size"])

@@ -1,0 +1,191 @@
+"""Where everything lies: the one place that knows the names of files below ``data/``."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.errors import BadInput
+
+SUBJECT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+def repository_root() -> Path:
+    """The checkout that holds ``data/``: ``$ERLNET_ROOT``, else the folder above this package."""
+    override = os.environ.get("ERLNET_ROOT")
+    return Path(override).resolve() if override else Path(__file__).resolve().parents[2]
+
+
+def check_subject_id(subject: str) -> str:
+    """Return ``subject`` unchanged if it is a legal id; raise BadInput otherwise.
+
+    The pattern keeps ids safe as folder names, DVC stage addresses and command arguments.
+    """
+    if not SUBJECT_ID.fullmatch(subject):
+        raise BadInput(
+            f"subject id {subject!r} is not allowed: use 1 to 63 lower-case letters, digits, '-' or '_', "
+            "starting with a letter or digit"
+        )
+    return subject
+
+
+@dataclass(frozen=True)
+class AssetFolder:
+    """``data/assets``: what all subjects share."""
+
+    root: Path
+
+    @classmethod
+    def default(cls) -> "AssetFolder":
+        return cls(repository_root() / "data" / "assets")
+
+    @property
+    def manifest(self) -> Path:
+        return self.root / "manifest.yaml"
+
+    @property
+    def open_head(self) -> Path:
+        return self.root / "open_head.safetensors"
+
+    @property
+    def moonshine(self) -> Path:
+        return self.root / "moonshine_tiny_en_encoder.ort"
+
+    @property
+    def lpips(self) -> Path:
+        return self.root / "lpips_alexnet.safetensors"
+
+    @property
+    def sample(self) -> Path:
+        return self.root / "sample.mp4"
+
+
+@dataclass(frozen=True)
+class SubjectFolder:
+    """``data/subjects/<id>``: one person's record, pipeline and artifacts.
+
+    Properties are grouped by the stage that writes them.
+    """
+
+    root: Path
+
+    @classmethod
+    def of(cls, subject: str, repository: Path | None = None) -> "SubjectFolder":
+        return cls((repository or repository_root()) / "data" / "subjects" / check_subject_id(subject))
+
+    @property
+    def id(self) -> str:
+        return self.root.name
+
+    # onboarding
+    @property
+    def record(self) -> Path:
+        return self.root / "subject.yaml"
+
+    @property
+    def pipeline(self) -> Path:
+        return self.root / "dvc.yaml"
+
+    @property
+    def source(self) -> Path:
+        """The source video under a neutral name; its container is recognised by content, not suffix."""
+        return self.root / "source.video"
+
+    # crop
+    @property
+    def video(self) -> Path:
+        return self.root / "video.mp4"
+
+    @property
+    def audio(self) -> Path:
+        return self.root / "audio.wav"
+
+    @property
+    def frames(self) -> Path:
+        return self.root / "frames.parquet"
+
+    # track
+    @property
+    def flame(self) -> Path:
+        return self.root / "flame.parquet"
+
+    @property
+    def landmarks(self) -> Path:
+        return self.root / "landmarks.parquet"
+
+    @property
+    def track_metrics(self) -> Path:
+        return self.root / "track.json"
+
+    # parse
+    @property
+    def masks(self) -> Path:
+        return self.root / "masks.parquet"
+
+    @property
+    def background(self) -> Path:
+        return self.root / "background.png"
+
+    # speech
+    @property
+    def speech(self) -> Path:
+        return self.root / "speech.parquet"
+
+    # adf
+    @property
+    def adf(self) -> Path:
+        return self.root / "adf.safetensors"
+
+    @property
+    def adf_curve(self) -> Path:
+        return self.root / "adf_curve.csv"
+
+    @property
+    def adf_metrics(self) -> Path:
+        return self.root / "adf.json"
+
+    # nerf
+    @property
+    def nerf(self) -> Path:
+        return self.root / "nerf.safetensors"
+
+    @property
+    def nerf_curve(self) -> Path:
+        return self.root / "nerf_curve.csv"
+
+    @property
+    def nerf_metrics(self) -> Path:
+        return self.root / "nerf.json"
+
+    # evaluate
+    @property
+    def metrics(self) -> Path:
+        return self.root / "metrics.json"
+
+    @property
+    def frame_metrics(self) -> Path:
+        return self.root / "evaluation.parquet"
+
+    @property
+    def self_driven(self) -> Path:
+        return self.root / "self_driven.mp4"
+
+    @property
+    def render(self) -> Path:
+        return self.root / "render.mp4"
+
+    # report
+    @property
+    def report(self) -> Path:
+        return self.root / "report.html"
+
+    # outside DVC
+    @property
+    def runs(self) -> Path:
+        """Run records (who ran when, how it ended): ignored by git and DVC."""
+        return self.root / "runs"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Resume points of the training stages; outside DVC's outs, which a repro deletes first."""
+        return self.root / "checkpoints"

@@ -1,0 +1,135 @@
+"""Video files: streaming decode and encode through PyAV.  Nothing here holds more than a frame at a time."""
+
+import json
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import av
+import numpy as np
+
+from tasks.artifacts.atomic import atomic_path
+from tasks.errors import DamagedArtifact, MissingInput
+
+
+def read_frames(path: Path, made_by: str = "the crop stage") -> Iterator[np.ndarray]:
+    """Yield the frames of a constant-rate project video in order as uint8 RGB [H, W, 3].
+
+    For files that this project wrote; source videos with their quirks are read by the crop stage.
+    """
+    if not Path(path).exists():
+        raise MissingInput(Path(path), made_by)
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise DamagedArtifact(Path(path), "no video stream")
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            for frame in container.decode(stream):
+                yield frame.to_ndarray(format="rgb24")
+    except av.error.FFmpegError as error:
+        raise DamagedArtifact(Path(path), str(error)) from error
+
+
+def read_provenance(path: Path) -> dict[str, Any] | None:
+    """The provenance record that VideoWriter put into the file, or None where there is none."""
+    with av.open(str(path)) as container:
+        text = container.metadata.get("erlnet_provenance")
+    return json.loads(text) if text else None
+
+
+class VideoWriter:
+    """Encode RGB frames (and optionally a mono sound track) to an H.264/AAC mp4 file.
+
+    Use as a context manager: the file appears under its name only when the block ends without error.
+
+    fps: frames a second.  crf: x264 quality (10 is visually lossless, 18 good for viewing).
+    provenance: what made the picture, stored as JSON in the container's metadata (and a readable comment),
+    because every render of a real person must say that it is synthetic.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        fps: float = 25.0,
+        crf: int = 18,
+        audio: np.ndarray | None = None,
+        sample_rate: int = 16000,
+        provenance: dict[str, Any] | None = None,
+        preset: str = "medium",
+    ):
+        self.path = Path(path)
+        self.fps = Fraction(fps).limit_denominator(1001)
+        self.crf = crf
+        self.preset = preset
+        self.audio = audio
+        self.sample_rate = sample_rate
+        self.provenance = provenance
+        self._container: Any = None
+        self._stream: Any = None
+        self._sound: Any = None
+        self.frames = 0
+
+    def __enter__(self) -> "VideoWriter":
+        self._atomic = atomic_path(self.path)
+        self._temporary = self._atomic.__enter__()
+        self._container = av.open(
+            str(self._temporary), "w", format="mp4", options={"movflags": "use_metadata_tags+faststart"}
+        )
+        if self.provenance is not None:
+            self._container.metadata["erlnet_provenance"] = json.dumps(self.provenance, sort_keys=True)
+            self._container.metadata["comment"] = "Synthetic video of a real person, made by ERLNet"
+        return self
+
+    def write(self, frame: np.ndarray) -> None:
+        """Append one uint8 RGB frame [H, W, 3]; all frames must have the first one's even size."""
+        if self._stream is None:
+            self._open_streams(*frame.shape[:2])
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+        picture.pts = self.frames
+        picture.time_base = 1 / self.fps
+        self.frames += 1
+        self._container.mux(self._stream.encode(picture))
+
+    def _open_streams(self, height: int, width: int) -> None:
+        # Both streams must exist before the first packet is muxed.
+        stream = self._container.add_stream("libx264", rate=self.fps)
+        stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
+        stream.options = {"crf": str(self.crf), "preset": self.preset}
+        stream.codec_context.time_base = 1 / self.fps
+        self._stream = stream
+        if self.audio is not None:
+            self._sound = self._container.add_stream("aac", rate=self.sample_rate, layout="mono")
+
+    def _write_sound(self) -> None:
+        assert self.audio is not None
+        samples = np.asarray(self.audio, np.float32)
+        # The picture decides the length: sound past the last frame would freeze it.
+        samples = samples[: round(self.frames * self.sample_rate / self.fps)]
+        for start in range(0, len(samples), 1024):
+            block = np.ascontiguousarray(samples[None, start : start + 1024])
+            frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
+            frame.sample_rate = self.sample_rate
+            frame.pts = start
+            frame.time_base = Fraction(1, self.sample_rate)
+            self._container.mux(self._sound.encode(frame))
+        self._container.mux(self._sound.encode(None))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                if self._stream is None:
+                    raise ValueError(f"{self.path}: no frame was written")
+                self._container.mux(self._stream.encode(None))
+                if self._sound is not None:
+                    self._write_sound()
+        except BaseException as late:
+            self._container.close()
+            self._atomic.__exit__(type(late), late, late.__traceback__)
+            raise
+        self._container.close()
+        self._atomic.__exit__(kind, error, trace)

@@ -1,0 +1,48 @@
+"""Stage parameters: documented dataclasses, filled from one profile of ``params.yaml``."""
+
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from tasks.artifacts.layout import repository_root
+from tasks.errors import BadInput
+
+T = TypeVar("T")
+
+
+def read_profiles(path: Path | None = None) -> dict[str, Any]:
+    """The profiles of ``params.yaml`` (at the repository root unless ``path`` is given)."""
+    path = path or repository_root() / "params.yaml"
+    try:
+        profiles = yaml.safe_load(path.read_text(encoding="utf-8"))["profiles"]
+    except FileNotFoundError:
+        raise BadInput(f"{path} is missing: run inside a checkout of the project, or set ERLNET_ROOT to one") from None
+    except (yaml.YAMLError, KeyError, TypeError) as error:
+        raise BadInput(f"{path} is not a parameter file with a 'profiles' section: {error}") from None
+    if not isinstance(profiles, dict):
+        raise BadInput(f"{path}: 'profiles' must map names to stages")
+    return profiles
+
+
+def load_params(kind: type[T], profile: str, stage: str, path: Path | None = None) -> T:
+    """Build the dataclass ``kind`` from ``profiles.<profile>.<stage>``; values left out keep their defaults.
+
+    Raises BadInput for an unknown profile, an unknown key or a value of the wrong type.
+    """
+    assert is_dataclass(kind)
+    profiles = read_profiles(path)
+    if profile not in profiles:
+        raise BadInput(f"profile {profile!r} is not in params.yaml: choose one of {', '.join(sorted(profiles))}")
+    values = profiles[profile].get(stage) or {}
+    unknown = sorted(set(values) - {field.name for field in fields(kind)})
+    if unknown:
+        raise BadInput(f"params.yaml: profiles.{profile}.{stage}.{unknown[0]} is not a parameter of the {stage} stage")
+    try:
+        return TypeAdapter(kind).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(["profiles", profile, stage, *map(str, first["loc"])])
+        raise BadInput(f"params.yaml: {where}: {first['msg']}") from None

@@ -1,0 +1,80 @@
+"""What ``python -m tasks.<stage>`` does round the stage's own ``run()``.
+
+    python -m tasks.crop --subject ID --profile demo
+
+A stage module has a dataclass of parameters and ``run(folder, params)``; ``main`` reads the parameters, keeps
+the run record, and turns every failure into one line and an exit status: 2 bad input, 1 failed stage.
+"""
+
+import argparse
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from tasks.artifacts import run_record
+from tasks.artifacts.layout import SubjectFolder
+from tasks.errors import BadInput, TaskError
+from tasks.params import load_params
+
+P = TypeVar("P")
+
+
+def main(stage: str, params: type[P], run: Callable[[SubjectFolder, P], Any], argv: list[str] | None = None) -> int:
+    """Run one stage of one subject from the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog=f"python -m tasks.{stage}", description=sys.modules[run.__module__].__doc__)
+    parser.add_argument("--subject", required=True, help="id of the subject: a folder of data/subjects")
+    parser.add_argument("--profile", required=True, help="profile of params.yaml")
+    arguments = parser.parse_args(argv)
+    try:
+        folder = SubjectFolder.of(arguments.subject)
+        if not folder.root.is_dir():
+            raise BadInput(f"no subject {folder.id!r}: {folder.root} does not exist; 'erlnet status' lists subjects")
+        values = load_params(params, arguments.profile, stage)
+    except TaskError as error:
+        return _complain(stage, error)
+    record = run_record.begin(folder.runs, stage)
+    try:
+        run(folder, values)
+    except KeyboardInterrupt:
+        run_record.finish(folder.runs, record, "failed", "interrupted")
+        return 130
+    except TaskError as error:
+        run_record.finish(folder.runs, record, "failed", str(error))
+        return _complain(stage, error)
+    except OSError as error:
+        message = explain_os_error(error)
+        _finish_quietly(folder, record, message)
+        print(f"{stage}: error: {message}", file=sys.stderr)
+        return 1
+    except Exception as error:
+        # A defect of ours: the traceback is what whoever mends it needs.
+        _finish_quietly(folder, record, f"{type(error).__name__}: {error}")
+        traceback.print_exc()
+        return 1
+    run_record.finish(folder.runs, record, "done")
+    return 0
+
+
+def explain_os_error(error: OSError) -> str:
+    """One line that says what the operating system refused and what to do."""
+    where = f" while writing {error.filename}" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full{where}: free some space and run again; finished stages are kept"
+    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return f"no permission{where}: make the folder writable and run again"
+    return f"{os.strerror(error.errno) if error.errno else error}{where}"
+
+
+def _finish_quietly(folder: SubjectFolder, record: run_record.RunRecord, message: str) -> None:
+    try:
+        run_record.finish(folder.runs, record, "failed", message)
+    except OSError:
+        pass  # the disk that failed the stage cannot hold its diary either
+
+
+def _complain(stage: str, error: TaskError) -> int:
+    print(f"{stage}: error: {error}", file=sys.stderr)
+    return 2 if isinstance(error, BadInput) else 1
