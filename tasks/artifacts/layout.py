@@ -53,7 +53,7 @@ class AssetFolder:
 
     @property
     def lpips(self) -> Path:
-        return self.root / "lpips_alexnet.safetensors"
+        return self.root / "lpips_alexnet.ckpt"
 
     @property
     def sample(self) -> Path:
