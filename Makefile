@@ -1,0 +1,58 @@
+# Two commands do everything: `make demo` and `make test`.  Each creates .venv and installs what is locked.
+#
+#   make demo     the sample subject through every stage; prints where the video and the report are
+#   make test     the whole test suite
+#   make lint     ruff and mypy
+#   make bench    the measurements behind docs/results.md
+#
+# A CUDA build of torch:  make demo TORCH_PIP_ARGS="--index-url <index of the build for your CUDA>"
+
+SHELL := /bin/sh
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TORCH_PIP_ARGS ?=
+DEMO_SUBJECT ?= sample
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench lock clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+setup: $(STAMP)
+
+$(STAMP): requirements/torch.txt requirements/lock.txt requirements/no-deps.txt pyproject.toml
+	@python=$$(sh requirements/find_python.sh) && \
+	echo "setting up $(VENV) with $$python (some minutes the first time)" && \
+	{ test -x $(BIN)/python || "$$python" -m venv $(VENV); }
+	@$(BIN)/python -m pip install --quiet $(TORCH_PIP_ARGS) -c requirements/lock.txt -r requirements/torch.txt
+	@$(BIN)/python -m pip install --quiet --no-deps -r requirements/lock.txt
+	@$(BIN)/python -m pip install --quiet --no-deps -r requirements/no-deps.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+demo: $(STAMP)
+	@$(BIN)/erlnet assets fetch sample
+	@$(BIN)/erlnet onboard data/assets/sample.mp4 --subject $(DEMO_SUBJECT) --profile demo --style neutral \
+	  --consent "Sample clip shipped with PsychoPy for demonstrations; used for this local demonstration only."
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: $(STAMP)
+	@$(BIN)/python -m benchmarks
+
+# Freeze what is installed now; torch and the --no-deps packages have files of their own.
+lock: $(STAMP)
+	@$(BIN)/python -m pip freeze --exclude-editable \
+	  | grep -viE '^(torch|mediapipe|face-alignment)==' > requirements/lock.txt.new
+	@mv requirements/lock.txt.new requirements/lock.txt
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
