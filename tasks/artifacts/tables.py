@@ -5,6 +5,7 @@ is only *how* a table reaches the disk, so that damage is reported the same way 
 """
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,8 @@ def _to_arrow(values: Any) -> pa.Array:
     values = np.ascontiguousarray(values)
     if values.ndim == 1:
         return pa.array(values)
-    flat = values.reshape(len(values), -1)
-    return pa.FixedSizeListArray.from_arrays(pa.array(flat.reshape(-1)), flat.shape[1])
+    width = math.prod(values.shape[1:])
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), width)
 
 
 def _frame_problem(table: pa.Table) -> str | None:
