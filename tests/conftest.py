@@ -1,14 +1,11 @@
 """Fixtures that several test folders share: the assets folder, real clips by name, small synthetic media."""
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
 from tasks.artifacts.layout import AssetFolder
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests/synthetic_media.py, imported by name
 
 CLIPS = Path(os.environ.get("ERLNET_CLIPS", Path(__file__).resolve().parents[2] / "shared" / "videos"))
 

@@ -1,0 +1,114 @@
+"""Sound of any media file as 16 kHz mono, placed by its timestamps."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from tasks.artifacts.audio import SAMPLE_RATE
+from tasks.errors import BadInput
+from tasks.source import open_container
+
+MAX_SECONDS = 4 * 3600
+GAP = 0.04  # seconds: smaller jumps of the sound's clock are rounding, larger ones are real gaps
+
+
+def decode_sound(path: Path, origin: float | None = None, samples: int | None = None) -> np.ndarray:
+    """Decode the default sound stream of an audio or video file: float32 [T] in -1..1, 16 kHz mono.
+
+    origin: time on the file's clock, in seconds, that sample 0 stands for; None: the first video frame where
+    there is a video, else the first sound.  Sound that starts later is preceded by silence, sound before it is
+    cut, and gaps in the timestamps are silent, so the voice stays where the file puts it.
+    samples: length of the result, cut or padded with silence; None: to the end of the sound.
+
+    Raises BadInput where there is no file, no sound stream, or nothing that decodes.
+    """
+    with open_container(Path(path)) as container:
+        stream = container.streams.best("audio")
+        if stream is None or stream.codec_context is None:
+            raise BadInput(f"{path} has no audio stream: give a file with the voice on it")
+        if origin is None and any(not s.disposition & s.disposition.attached_pic for s in container.streams.video):
+            origin = _first_picture(Path(path))
+        pieces: list[tuple[int, np.ndarray]] = []
+        limit = MAX_SECONDS * SAMPLE_RATE if samples is None else samples
+        for start, block in _segments(container, stream):
+            origin = start if origin is None else origin
+            first = round((start - origin) * SAMPLE_RATE)
+            if first >= limit:
+                break
+            pieces.append((first, block))
+    if not pieces:
+        raise BadInput(f"{path}: no sound could be decoded from its audio stream: it is empty or damaged")
+    length = max(first + len(block) for first, block in pieces)
+    if samples is None and length > limit:
+        raise BadInput(f"{path}: the sound is longer than {MAX_SECONDS // 3600} hours: cut it")
+    out = np.zeros(max(0, length) if samples is None else samples, np.float32)
+    for first, block in pieces:
+        begin, end = max(0, first), min(len(out), first + len(block))
+        if begin < end:
+            out[begin:end] = block[begin - first : end - first]
+    return np.clip(out, -1.0, 1.0)
+
+
+def _segments(container: Any, stream: Any) -> Iterator[tuple[float, np.ndarray]]:
+    """Yield (start in seconds, float32 [T] at 16 kHz) of every stretch of sound without a gap, in pieces."""
+    resampler = None
+    key: tuple[Any, ...] = ()
+    start, count, clock = (
+        0.0,
+        0,
+        0.0,
+    )  # of the present stretch: its start, samples given out, its end on the file's clock
+    for frame in _frames(container, stream):
+        duration = frame.samples / frame.sample_rate
+        time = float(frame.pts * frame.time_base) if frame.pts is not None else clock
+        now = (frame.sample_rate, frame.layout.name, frame.format.name)
+        if resampler is None or now != key or abs(time - clock) > GAP:
+            if resampler is not None:
+                yield from _give(resampler.resample(None), start, count)
+            resampler = av.AudioResampler("flt", "mono", SAMPLE_RATE)
+            key, start, count = now, time, 0
+        clock = time + duration
+        frame.pts = None
+        for piece in _give(resampler.resample(frame), start, count):
+            count += len(piece[1])
+            yield piece
+    if resampler is not None:
+        yield from _give(resampler.resample(None), start, count)
+
+
+def _give(frames: list[Any], start: float, count: int) -> Iterator[tuple[float, np.ndarray]]:
+    for frame in frames:
+        block = frame.to_ndarray().reshape(-1).astype(np.float32)
+        # A damaged float stream can hold anything; a voice cannot.
+        yield start + count / SAMPLE_RATE, np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0)
+        count += len(block)
+
+
+def _frames(container: Any, stream: Any) -> Iterator[Any]:
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.error.FFmpegError:
+            return  # truncated: what came before still counts
+        if packet is None:
+            return
+        try:
+            for frame in packet.decode():
+                if frame.samples and frame.sample_rate:
+                    yield frame
+        except av.error.FFmpegError:
+            continue
+
+
+def _first_picture(path: Path) -> float | None:
+    from tasks.source import SourceVideo
+
+    try:
+        with SourceVideo(path) as source:
+            return source.facts.video_start
+    except BadInput:
+        return None  # a broken picture does not stop the sound from being used alone
