@@ -76,26 +76,38 @@ class Lpips(nn.Module):
             maps.append(x / (x.square().sum(1, keepdim=True) + 1e-20).sqrt())
         return maps
 
-    def forward(self, a: Tensor, b: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Distance of each pair of pictures.
+    def distances(self, a: Tensor, b: Tensor) -> list[Tensor]:
+        """Weighted squared difference at every position of the five layers, each [B, h, w] on its layer's grid.
 
-        a, b: [B, 3, H, W] in [0, 1], H and W at least 31.  weight: [B, H, W] >= 0, a region's mask: the distances
-        are averaged with it (reduced to each layer's grid by area) in place of uniformly; ones give plain LPIPS,
-        zeros NaN.  Returns [B], 0 for equal pictures.
+        a, b: [B, 3, H, W] in [0, 1], H and W at least 31.
         """
         if min(a.shape[-2:]) < SMALLEST_SIDE:
             raise ValueError(f"LPIPS needs at least {SMALLEST_SIDE} pixels a side, got {tuple(a.shape)}")
-        both = self.features(torch.cat([a, b]))
-        total = a.new_zeros(len(a))
-        for feature, head in zip(both, self.heads, strict=True):
+        maps = []
+        for feature, head in zip(self.features(torch.cat([a, b])), self.heads, strict=True):
             first, second = feature.chunk(2)
-            distance = torch.einsum("bchw,c->bhw", (first - second).square(), head)
-            if weight is None:
-                total = total + distance.mean((1, 2))
-            else:
-                local = functional.adaptive_avg_pool2d(weight[:, None], distance.shape[-2:])[:, 0]
-                total = total + (distance * local).sum((1, 2)) / local.sum((1, 2))
-        return total
+            maps.append(torch.einsum("bchw,c->bhw", (first - second).square(), head))
+        return maps
+
+    def forward(self, a: Tensor, b: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Distance [B] of pairs of pictures [B, 3, H, W] in [0, 1]; 0 for equal ones.  ``weight``: see ``pool``."""
+        return pool(self.distances(a, b), weight)
+
+
+def pool(distances: list[Tensor], weight: Tensor | None = None) -> Tensor:
+    """Average each layer's distances [B, h, w] over the picture and add them up; returns [B].
+
+    weight: [B, H, W] >= 0, a region's mask: the average is weighted with it, reduced to each layer's grid by area.
+    Ones give plain LPIPS, zeros NaN.
+    """
+    total = distances[0].new_zeros(len(distances[0]))
+    for distance in distances:
+        if weight is None:
+            total = total + distance.mean((1, 2))
+        else:
+            local = functional.adaptive_avg_pool2d(weight[:, None], (distance.shape[1], distance.shape[2]))[:, 0]
+            total = total + (distance * local).sum((1, 2)) / local.sum((1, 2))
+    return total
 
 
 def _fill(parameter: Tensor, values: np.ndarray, name: str) -> None:

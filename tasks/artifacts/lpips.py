@@ -6,7 +6,7 @@ from models.metrics.lpips import Lpips
 from tasks.artifacts.safe_pickle import read_pickle
 from tasks.errors import BadInput
 
-MADE_BY = "'erlnet assets fetch lpips_alexnet'"
+MADE_BY = "'erlnet assets fetch lpips'"
 
 
 def read_lpips(path: Path) -> Lpips:

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from models.metrics.lpips import Lpips
-from tasks.artifacts.layout import AssetFolder
 from tasks.artifacts.lpips import read_lpips
 from tasks.errors import BadInput, MissingInput
 
@@ -28,14 +27,6 @@ def arrays() -> dict[str, Any]:
         }
         layout[f"NetLinLayer_{i}"] = {"Conv_0": {"kernel": rng.random((1, 1, CHANNELS[i + 1], 1)).astype("f4")}}
     return layout
-
-
-@pytest.fixture(scope="module")
-def published() -> Path:
-    path = AssetFolder.default().lpips
-    if not path.exists():
-        pytest.skip(f"{path.name} is not there: 'erlnet assets fetch lpips_alexnet'")
-    return path
 
 
 def pair(size: int = 48, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -91,17 +82,17 @@ def test_equals_the_reference(arrays: dict[str, Any]) -> None:
         assert network(tensor(a), tensor(b)).item() == pytest.approx(reference(arrays, a, b), rel=2e-5)
 
 
-def test_equals_the_reference_with_the_published_weights(published: Path) -> None:
+def test_equals_the_reference_with_the_published_weights(lpips_path: Path) -> None:
     from tasks.artifacts.safe_pickle import read_pickle
 
     a, b = pair(64, seed=2)
-    expected = reference(read_pickle(published, "assets"), a, b)
-    assert read_lpips(published)(tensor(a), tensor(b)).item() == pytest.approx(expected, rel=2e-5)
+    expected = reference(read_pickle(lpips_path, "assets"), a, b)
+    assert read_lpips(lpips_path)(tensor(a), tensor(b)).item() == pytest.approx(expected, rel=2e-5)
 
 
-def test_published_weights_behave(published: Path) -> None:
+def test_published_weights_behave(lpips_path: Path) -> None:
     """Zero for equal pictures, symmetric, grows with blur."""
-    network = read_lpips(published)
+    network = read_lpips(lpips_path)
     y, x = np.mgrid[:96, :96] / 96
     picture = np.stack([np.sin(40 * x) * np.cos(31 * y), x, np.sin(25 * x * y)], -1) * 0.4 + 0.5
     shifted = [np.mean([np.roll(picture, s, 1) for s in range(-r, r + 1)], 0) for r in (1, 2, 4)]

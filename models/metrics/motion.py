@@ -1,0 +1,45 @@
+"""How a sequence moves: jitter, flicker, and whether the mouth opens when it should.
+
+A mean error alone rewards a frozen face; these figures are read beside it.
+"""
+
+import numpy as np
+
+from models.metrics.landmarks import REFERENCE_SIZE
+
+
+def jitter(points: np.ndarray, size: int) -> float:
+    """Mean length of the second difference over time of landmarks [T, L, 2], in pixels at 512 per frame squared.
+
+    A trembling track has more of it than the face it follows; compare with the truth's own.  NaN rows (no face) take
+    the differences they touch with them; NaN where fewer than three consecutive frames are left.
+    """
+    if len(points) < 3:
+        return float("nan")
+    second = np.linalg.norm(np.diff(points[..., :2], n=2, axis=0), axis=-1)
+    return float(np.nanmean(second) * REFERENCE_SIZE / size) if np.isfinite(second).any() else float("nan")
+
+
+def flicker(before: np.ndarray, now: np.ndarray, true_before: np.ndarray, true_now: np.ndarray) -> float:
+    """Mean absolute difference, in 8-bit levels, between the change of the picture and the change of the truth.
+
+    All four are uint8 [..., H, W, 3] of consecutive frames.  0 where the render changes exactly as the truth does,
+    whatever its constant error; a mean frame scores the truth's own change.
+    """
+    change = now.astype(np.int16) - before
+    true_change = true_now.astype(np.int16) - true_before
+    return float(np.abs(change - true_change).mean())
+
+
+def follows(opening: np.ndarray, true_opening: np.ndarray) -> tuple[float, float]:
+    """Pearson correlation of two mouth openings [T] and the ratio of their standard deviations (render / truth).
+
+    Frames with a NaN are left out.  Either figure is NaN where it is not defined: fewer than three frames, or a
+    mouth that never moves (correlation of a constant).
+    """
+    both = np.isfinite(opening) & np.isfinite(true_opening)
+    x, y = opening[both].astype(np.float64), true_opening[both].astype(np.float64)
+    if len(x) < 3 or y.std() < 1e-9:
+        return float("nan"), float("nan")
+    ratio = float(x.std() / y.std())
+    return (float(np.corrcoef(x, y)[0, 1]) if x.std() > 1e-9 else float("nan")), ratio

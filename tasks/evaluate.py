@@ -1,0 +1,225 @@
+"""Evaluate stage: how well the portrait does on frames that nothing was trained on.
+
+    python -m tasks.evaluate --subject ID --profile demo
+
+On the held-out last 1/11 of the clip:
+
+* *self-driven*: the tracked FLAME parameters of each held-out frame are rendered (how well the NeRF paints);
+* *speech-driven*: FLAME parameters spoken from the held-out sound in the style of the training part are rendered
+  (the whole method; its head moves as it likes, so its pixel figures say less than its landmark figures);
+* *mean frame* and *nearest frame*: trivial baselines (tasks/baselines.py).
+
+Figures: models/metrics/judge.py (per frame) and tasks/scores.py (summary).  Frames whose recording shows no face are
+left out for every method alike and counted in ``held_out.without_face``.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import numpy as np
+from pydantic import Field
+from tqdm import tqdm
+
+from models.landmarks.face_mesh import FaceMesh
+from models.landmarks.ibug68 import ibug68
+from tasks.artifacts.audio import SAMPLE_RATE, read_audio
+from tasks.artifacts.evaluation import write_evaluation
+from tasks.artifacts.flame import FlameSequence, read_flame
+from tasks.artifacts.landmarks import read_landmarks
+from tasks.artifacts.layout import AssetFolder, SubjectFolder
+from tasks.artifacts.lpips import read_lpips
+from tasks.artifacts.masks import MaskReader
+from tasks.artifacts.metrics import write_metrics
+from tasks.artifacts.speech import SpeechTrack, read_speech
+from tasks.artifacts.subject import SubjectRecord, read_subject
+from tasks.artifacts.video import VideoWriter, read_frames
+from tasks.baselines import Baselines, nearest_rows
+from tasks.errors import DamagedArtifact, StageFailed
+from tasks.portrait import Portrait
+from tasks.provenance import provenance
+from tasks.scores import ScoreSheet, spread
+from tasks.speaker import Speaker
+from tasks.split import train_length
+from tasks.stage import main
+
+NO_SYNCNET = "not measured (SyncNet weights absent)"
+CAPTION = 24  # pixels below the side-by-side video
+
+
+@dataclass
+class EvaluateParams:
+    """What is measured and how much is rendered."""
+
+    measured_frames: Annotated[int, Field(ge=0)] = 0
+    """At most this many held-out frames, evenly spread, get per-frame figures; 0: every one.  Jitter needs
+    consecutive frames and is not measured on spread ones."""
+    render_seconds: Annotated[float, Field(ge=0)] = 10.0
+    """render.mp4 speaks the last so many seconds of the clip, and never less than the held-out part."""
+    self_driven_seconds: Annotated[float, Field(ge=0)] = 2.0
+    """self_driven.mp4 shows the last so many seconds of the clip, and never less than the held-out part."""
+    seed: int = 0
+    """Of the speech-driven motion."""
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    """Of the speech-driven motion's sampling."""
+    crf: Annotated[int, Field(ge=0, le=40)] = 18
+    """x264 quality of both videos; lower is better."""
+
+
+@dataclass
+class _Clip:
+    """What the stage reads."""
+
+    record: SubjectRecord
+    audio: np.ndarray
+    flame: FlameSequence
+    points: np.ndarray  # [N, 68, 2]
+    masks: MaskReader
+    speech: SpeechTrack
+    parts: dict[str, str]
+
+    def __len__(self) -> int:
+        return len(self.flame)
+
+
+def run(folder: SubjectFolder, params: EvaluateParams) -> None:
+    """Write metrics.json, evaluation.parquet, self_driven.mp4 and render.mp4 of ``folder``.
+
+    Raises MissingInput, DamagedArtifact or StageFailed.
+    """
+    assets = AssetFolder.default()
+    clip = _read(folder)
+    lpips = read_lpips(assets.lpips)
+    portrait = Portrait.load(folder.nerf, assets.open_head)
+    if portrait.image_size != clip.flame.image_size:
+        reason = f"renders {portrait.image_size} px, the clip has {clip.flame.image_size}"
+        raise DamagedArtifact(folder.nerf, reason)
+    try:
+        train = train_length(len(clip))
+    except ValueError as error:
+        raise StageFailed(f"evaluate: {error}") from None
+    speech_first = _first(len(clip), train, params.render_seconds, clip.flame.fps)
+    self_first = _first(len(clip), train, params.self_driven_seconds, clip.flame.fps)
+    motion = Speaker.load(folder.adf).speak(
+        _rows(clip.speech, speech_first, len(clip)), clip.flame.slice(0, train), params.seed, params.temperature
+    )
+    try:
+        nearest = nearest_rows(clip.points[:train], clip.points[train:])
+    except ValueError as error:
+        raise StageFailed(f"evaluate: {error}: there is no nearest frame to compare with") from None
+    chosen = spread(len(clip) - train, params.measured_frames)
+
+    def writer(path: Path, first: int, driven_by: str) -> VideoWriter:
+        record = provenance(
+            clip.record,
+            clip.flame.head,
+            {"adf": folder.adf, "nerf": folder.nerf},
+            clip.parts,
+            driven_by=driven_by,
+            frames={"first": first, "held_out_from": train, "end": len(clip)},
+            trained_on_seconds=round((train - first) / clip.flame.fps, 3),
+        )
+        sound = clip.audio[round(first * SAMPLE_RATE / clip.flame.fps) :]
+        return VideoWriter(path, clip.flame.fps, params.crf, sound, SAMPLE_RATE, record)
+
+    frames = np.arange(train, len(clip))
+    with (
+        FaceMesh(static=True) as mesh,
+        Baselines(nearest, clip.flame.image_size) as baselines,
+        writer(folder.render, speech_first, "the clip's own speech, style of its training part") as spoken_video,
+        writer(folder.self_driven, self_first, "the clip's own tracked FLAME parameters") as self_video,
+        tqdm(total=len(clip) - min(speech_first, self_first), desc="evaluate", unit="frame", mininterval=2) as bar,
+    ):
+        sheet = ScoreSheet(frames, chosen & (nearest >= 0), clip.flame.image_size, lpips, mesh)
+        spoken = portrait.render(motion)
+        repeated = portrait.render(clip.flame.slice(self_first, len(clip)))
+        for row, truth in enumerate(_all_frames(folder.video, len(clip))):
+            own = says = truth
+            if row >= self_first:
+                own = _next(repeated, folder.nerf)
+                self_video.write(side_by_side(truth, own, held_out=row >= train))
+            if row >= speech_first:
+                says = _next(spoken, folder.nerf)
+                spoken_video.write(says)
+            if row < train:
+                baselines.see(row, truth)
+            else:
+                if row == train:
+                    mean = baselines.mean()
+                index = row - train
+                sheet.truth(index, truth, clip.masks[row])
+                sheet.add("self_driven", index, own)
+                sheet.add("speech_driven", index, says)
+                sheet.add("mean_frame", index, mean, same_as="mean")
+                if nearest[index] >= 0:
+                    sheet.add("nearest_frame", index, baselines.nearest(nearest[index]), same_as=nearest[index])
+            bar.update(row >= min(speech_first, self_first))
+    if not sheet.with_face:
+        raise StageFailed("evaluate: no held-out frame of the recording shows a face: there is nothing to compare with")
+    write_evaluation(folder.frame_metrics, sheet.evaluation())
+    summary = sheet.summary()
+    for method in ("self_driven", "speech_driven"):
+        summary[method] |= {"lse_c": NO_SYNCNET, "lse_d": NO_SYNCNET}
+    summary["held_out"] = {
+        "first_frame": train,
+        "frames": len(frames),
+        "measured": sheet.with_face,
+        "without_face": int(chosen.sum()) - sheet.with_face,
+        "image_size": clip.flame.image_size,
+        "landmarks": mesh.name,
+    }
+    write_metrics(folder.metrics, summary)
+
+
+def _read(folder: SubjectFolder) -> _Clip:
+    flame, landmarks, masks = read_flame(folder.flame), read_landmarks(folder.landmarks), MaskReader(folder.masks)
+    speech = read_speech(folder.speech)
+    for path, length in ((folder.landmarks, len(landmarks)), (folder.masks, len(masks)), (folder.speech, len(speech))):
+        if length != len(flame):
+            raise DamagedArtifact(path, f"{length} frames, but {folder.flame.name} has {len(flame)}")
+    points = ibug68(landmarks.points)[..., :2]
+    parts = {"landmarks": landmarks.detector, "speech encoder": speech.encoder, **flame.parts}
+    return _Clip(read_subject(folder.record), read_audio(folder.audio), flame, points, masks, speech, parts)
+
+
+def _rows(speech: SpeechTrack, start: int, stop: int) -> SpeechTrack:
+    kept = slice(start, stop)
+    return replace(speech, frame=speech.frame[kept], features=speech.features[kept], energy=speech.energy[kept])
+
+
+def _first(frames: int, train: int, seconds: float, fps: float) -> int:
+    return max(0, min(train, frames - round(seconds * fps)))
+
+
+def _all_frames(path: Path, expected: int) -> Iterator[np.ndarray]:
+    count = 0
+    for picture in read_frames(path):
+        if count == expected:
+            raise DamagedArtifact(path, f"more than the {expected} frames of the other artifacts")
+        count += 1
+        yield picture
+    if count != expected:
+        raise DamagedArtifact(path, f"{count} frames, the other artifacts have {expected}")
+
+
+def _next(pictures: Iterator[np.ndarray], path: Path) -> np.ndarray:
+    picture = next(pictures, None)
+    if picture is None:
+        raise StageFailed(f"evaluate: the portrait {path} stopped before the last frame")
+    return picture
+
+
+def side_by_side(truth: np.ndarray, render: np.ndarray, held_out: bool) -> np.ndarray:
+    """Recording | render with a caption that says whether the frame was trained on; uint8 [H, W, 3] both."""
+    height, width = truth.shape[:2]
+    canvas = np.zeros((height + CAPTION, 2 * width, 3), np.uint8)
+    canvas[:height, :width], canvas[:height, width:] = truth, render
+    for x, text in ((0, "recorded"), (width, "rendered, held out" if held_out else "rendered, trained on")):
+        cv2.putText(canvas, text, (x + 8, height + 16), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (235, 235, 235), 1, cv2.LINE_AA)
+    return canvas
+
+
+if __name__ == "__main__":
+    raise SystemExit(main("evaluate", EvaluateParams, run))
