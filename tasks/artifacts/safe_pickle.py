@@ -124,7 +124,8 @@ class _Array(np.ndarray):
             raw = raw.encode("latin1") if isinstance(raw, str) else raw
             if not isinstance(raw, bytes) or len(raw) != count * kind.dtype.itemsize:
                 raise _Refused("an array whose size is not that of its data")
-        super().__setstate__((1, shape, kind.dtype, np.bool(fortran), raw))
+        state = (1, shape, kind.dtype, bool(fortran), raw)
+        super().__setstate__(state)  # type: ignore[arg-type]  # numpy wants Python's bool, its stub numpy's
 
 
 def _reconstruct(_kind: Any, _shape: Any, _code: Any) -> _Array:
