@@ -1,0 +1,121 @@
+"""speech: speech features of the sound, one row a video frame.
+
+The features come from the Moonshine encoder at 41.7 Hz and are interpolated linearly at the frames' centres.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from models.speech.moonshine import MoonshineEncoder, feature_times
+from tasks.artifacts.audio import SAMPLE_RATE, read_audio
+from tasks.artifacts.frames import read_frame_table
+from tasks.artifacts.layout import AssetFolder, SubjectFolder
+from tasks.artifacts.speech import SpeechTrack, write_speech
+from tasks.errors import BadInput, DamagedArtifact, MissingInput
+from tasks.stage import main
+from tasks.timing import sound_samples
+
+SILENCE_DB = -100.0  # what digital silence is reported as
+ACTIVE_RANGE_DB = 30.0  # frames at most this far under the loudest count as voice
+
+
+@dataclass(frozen=True)
+class SpeechParams:
+    """Parameters of the speech stage.
+
+    loudness: level in dBFS (RMS of the frames with voice) the sound is brought to before it is encoded; the stated
+    energy is that of the sound as recorded.  max_gain: dB it is amplified by at most, so that a clip without voice
+    does not become one of noise.
+    """
+
+    loudness: float = -23.0
+    max_gain: float = 30.0
+
+
+def run(folder: SubjectFolder, params: SpeechParams) -> SpeechTrack:
+    """Encode ``audio.wav`` to ``speech.parquet``, row for row with ``frames.parquet``.
+
+    Raises MissingInput, or DamagedArtifact where sound and table do not belong together.
+    """
+    frames = read_frame_table(folder.frames)
+    samples = read_audio(folder.audio)
+    expected = sound_samples(len(frames), frames.header["fps"], SAMPLE_RATE)
+    if abs(len(samples) - expected) >= SAMPLE_RATE / frames.header["fps"]:
+        raise DamagedArtifact(
+            folder.audio, f"{len(samples)} samples do not go with {len(frames)} frames, {expected} would"
+        )
+    track = encode(samples, len(frames), frames.header["fps"], params)
+    write_speech(folder.speech, track)
+    return track
+
+
+def encode(
+    samples: np.ndarray, frames: int | None = None, fps: float = 25.0, params: SpeechParams | None = None
+) -> SpeechTrack:
+    """Encode sound (float32 [T], 16 kHz mono) to one row of features a video frame.
+
+    frames: number of rows; None: as many frames as the sound fills, at least one.  Past the sound's end the last
+    feature is held and the energy is that of silence.
+
+    Raises BadInput for sound that is not one-dimensional, empty or not finite; MissingInput without the encoder.
+    """
+    params = params or SpeechParams()
+    samples = np.asarray(samples, np.float32)
+    if samples.ndim != 1 or not len(samples):
+        raise BadInput(f"the sound has shape {samples.shape}: one channel with at least one sample is needed")
+    if not np.isfinite(samples).all():
+        raise BadInput("the sound holds values that are not numbers: decode it again")
+    count = max(1, round(len(samples) / SAMPLE_RATE * fps)) if frames is None else frames
+    encoder = _encoder(AssetFolder.default().moonshine)
+    features = encoder(samples * normalising_gain(samples, params))
+    centres = (np.arange(count) + 0.5) / fps
+    return SpeechTrack(
+        frame=np.arange(count, dtype=np.int64),
+        features=interpolate(features, feature_times(len(features)), centres),
+        energy=frame_energy(samples, count, fps),
+        encoder=encoder.name,
+        fps=fps,
+    )
+
+
+def interpolate(values: np.ndarray, times: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Linear interpolation of ``values`` [T, C] given at ascending ``times``; the ends are held.  float32 [N, C]."""
+    if len(times) == 1:
+        return np.repeat(values.astype(np.float32), len(at), axis=0)
+    right = np.clip(np.searchsorted(times, at), 1, len(times) - 1)
+    share = np.clip((at - times[right - 1]) / (times[right] - times[right - 1]), 0.0, 1.0)[:, None]
+    return (values[right - 1] * (1 - share) + values[right] * share).astype(np.float32)
+
+
+def frame_energy(samples: np.ndarray, frames: int, fps: float) -> np.ndarray:
+    """RMS loudness of every frame's stretch of sound in dBFS, float32 [frames]; SILENCE_DB at the least."""
+    power = np.concatenate([[0.0], np.cumsum(np.square(samples, dtype=np.float64))])
+    edges = np.round(np.arange(frames + 1) * SAMPLE_RATE / fps).astype(np.int64)
+    inside = np.clip(edges, 0, len(samples))
+    mean = (power[inside[1:]] - power[inside[:-1]]) / np.maximum(1, np.diff(edges))
+    return (10 * np.log10(np.maximum(mean, 10 ** (SILENCE_DB / 10)))).astype(np.float32)
+
+
+def normalising_gain(samples: np.ndarray, params: SpeechParams) -> float:
+    """Factor that brings the frames with voice to ``params.loudness``, at most ``params.max_gain`` dB."""
+    energy = frame_energy(samples, max(1, len(samples) * 25 // SAMPLE_RATE), 25.0).astype(np.float64)
+    active = energy[energy >= energy.max() - ACTIVE_RANGE_DB]
+    level = 10 * np.log10(np.mean(10 ** (active / 10)))
+    return float(10 ** (min(params.max_gain, params.loudness - level) / 20))
+
+
+@lru_cache(maxsize=1)
+def _encoder(path: Path) -> MoonshineEncoder:
+    try:
+        return MoonshineEncoder(path.read_bytes())
+    except FileNotFoundError:
+        raise MissingInput(path, "erlnet assets fetch moonshine") from None
+    except ValueError as error:
+        raise DamagedArtifact(path, str(error)) from error
+
+
+if __name__ == "__main__":
+    raise SystemExit(main("speech", SpeechParams, run))
