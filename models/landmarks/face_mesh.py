@@ -42,8 +42,9 @@ class FaceMesh:
                 min_detection_confidence=detection_confidence,
                 min_tracking_confidence=tracking_confidence,
             )
-        # Each network of the graph logs when it first runs, the mesh network at the first face: be quiet until then.
-        self._settled = False
+            # Each network of the graph logs when it first runs (and from threads of its own): the detector here, ...
+            self._graph.process(np.zeros((64, 64, 3), np.uint8))
+        self._settled = False  # ... the mesh network at the first face
         self.name = f"mediapipe face mesh {version('mediapipe')}"
 
     def __call__(self, rgb: np.ndarray) -> np.ndarray | None:

@@ -14,21 +14,16 @@ RIGHT_EYE = slice(36, 42)
 LEFT_EYE = slice(42, 48)
 MOUTH = slice(48, 68)
 
-MESH_TO_IBUG68 = np.array(
-    # jaw line
-    [127, 234, 93, 132, 58, 136, 150, 176, 152, 400, 379, 365, 288, 361, 323, 454, 356]
-    # the person's right brow, left brow
-    + [70, 63, 105, 66, 107, 336, 296, 334, 293, 300]
-    # nose bridge, nostrils
-    + [168, 197, 5, 4, 75, 97, 2, 326, 305]
-    # right eye, left eye
-    + [33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380]
-    # outer lips from the right corner over the upper lip
-    + [61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181]
-    # inner lips
-    + [78, 82, 13, 312, 308, 317, 14, 87],
-    dtype=np.int64,
-)
+_POINTS = {
+    "jaw line": "127 234 93 132 58 136 150 176 152 400 379 365 288 361 323 454 356",
+    "right brow, left brow": "70 63 105 66 107 336 296 334 293 300",
+    "nose bridge, nostrils": "168 197 5 4 75 97 2 326 305",
+    "right eye, left eye": "33 160 158 133 153 144 362 385 387 263 373 380",
+    "outer lips, from the right corner over the upper lip": "61 39 37 0 267 269 291 405 314 17 84 181",
+    "inner lips": "78 82 13 312 308 317 14 87",
+}
+
+MESH_TO_IBUG68 = np.array(" ".join(_POINTS.values()).split(), dtype=np.int64)
 """int64 [68]: index into the 478 mesh points for every iBUG-68 landmark."""
 
 

@@ -1,0 +1,69 @@
+"""Landmarks as points on the head's surface: a triangle and barycentric weights for each."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class LandmarkEmbedding:
+    """faces int64 [L]: triangle of every landmark; weights [L, 3]: barycentric, rows sum to one.
+
+    uncertainty [L]: how far apart (metres, RMS) the observations lay from which the point was found.
+    """
+
+    faces: Tensor
+    weights: Tensor
+    uncertainty: Tensor
+
+    def __len__(self) -> int:
+        return len(self.faces)
+
+    def subset(self, index: Tensor) -> "LandmarkEmbedding":
+        """The landmarks ``index`` in that order."""
+        return LandmarkEmbedding(self.faces[index], self.weights[index], self.uncertainty[index])
+
+    def points(self, vertices: Tensor, faces: Tensor) -> Tensor:
+        """Landmark positions [..., L, 3] on vertices [..., V, 3] with triangles [F, 3]."""
+        corners = vertices[..., faces[self.faces], :]  # [..., L, 3 corners, 3]
+        return (corners * self.weights.to(vertices)[..., None]).sum(-2)
+
+
+def nearest_on_surface(points: Tensor, vertices: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
+    """Triangle index [L] and barycentric weights [L, 3] of the surface point nearest to every point [L, 3].
+
+    Exact, by brute force over all triangles (Ericson, "Real-Time Collision Detection", 2005, section 5.1.5).
+    """
+    corners = vertices[faces]
+    best_faces, best_weights = [], []
+    for point in points:
+        weights = _nearest_weights(point, corners)
+        distance = ((weights[..., None] * corners).sum(1) - point).square().sum(-1)
+        index = distance.argmin()
+        best_faces.append(index)
+        best_weights.append(weights[index])
+    return torch.stack(best_faces), torch.stack(best_weights)
+
+
+def _nearest_weights(point: Tensor, corners: Tensor) -> Tensor:
+    """Barycentric weights [F, 3] of the point nearest to ``point`` on each triangle [F, 3, 3]."""
+    a, b, c = corners.unbind(1)
+    ab, ac, ap = b - a, c - a, point - a
+    d00, d01, d11 = (ab * ab).sum(-1), (ab * ac).sum(-1), (ac * ac).sum(-1)
+    d20, d21 = (ap * ab).sum(-1), (ap * ac).sum(-1)
+    determinant = (d00 * d11 - d01 * d01).clamp_min(1e-30)
+    v, w = (d11 * d20 - d01 * d21) / determinant, (d00 * d21 - d01 * d20) / determinant
+    inside = torch.stack([1 - v - w, v, w], -1)
+    candidates = [inside]
+    for i, j in ((0, 1), (1, 2), (2, 0)):
+        p, q = corners[:, i], corners[:, j]
+        s = (((point - p) * (q - p)).sum(-1) / (q - p).square().sum(-1).clamp_min(1e-30)).clamp(0, 1)
+        edge = torch.zeros_like(inside)
+        edge[:, i], edge[:, j] = 1 - s, s
+        candidates.append(edge)
+    stacked = torch.stack(candidates, 1)  # [F, 4, 3]
+    distance = ((stacked[..., None] * corners[:, None]).sum(2) - point).square().sum(-1)
+    outside = (inside < 0).any(-1)
+    distance[:, 0] = torch.where(outside, torch.full_like(distance[:, 0], torch.inf), distance[:, 0])
+    return stacked[torch.arange(len(stacked)), distance.argmin(1)]
