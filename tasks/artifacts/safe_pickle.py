@@ -125,7 +125,7 @@ class _Array(np.ndarray):
             if not isinstance(raw, bytes) or len(raw) != count * kind.dtype.itemsize:
                 raise _Refused("an array whose size is not that of its data")
         state = (1, shape, kind.dtype, bool(fortran), raw)
-        super().__setstate__(state)  # type: ignore[arg-type]  # numpy wants Python's bool, its stub numpy's
+        super().__setstate__(state)  # numpy wants Python's bool here
 
 
 def _reconstruct(_kind: Any, _shape: Any, _code: Any) -> _Array:

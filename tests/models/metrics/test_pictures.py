@@ -60,7 +60,7 @@ def test_judge_measures_each_region_on_its_own() -> None:
     person[:, :40] = True
     landmarks = np.random.default_rng(0).random((68, 2)) * 48
     truth = Truth(a, landmarks, (2, 2, 36, 36), person, neck)
-    found = judge(truth, b, landmarks + [3, 4], network)
+    found = judge(truth, b, landmarks + np.array([3, 4]), network)
     assert tuple(found) == PER_FRAME
     assert found["psnr"] < 30
     assert found["psnr_face"] == found["psnr_person"] == 100.0

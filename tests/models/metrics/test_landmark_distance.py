@@ -13,7 +13,7 @@ from models.metrics.regions import face_box, neck_band
 def test_lmd_is_centred_and_scaled_to_512() -> None:
     rng = np.random.default_rng(0)
     a = rng.normal(size=(4, 68, 2)) * 50
-    assert lmd(a, a + [7, -3], 256) == pytest.approx(np.zeros(4), abs=1e-12)
+    assert lmd(a, a + np.array([7, -3]), 256) == pytest.approx(np.zeros(4), abs=1e-12)
     b = a.copy()
     # Two mouth points moved by +d and -d keep the mean: 2 d over 20 points, times 512 / 256.
     b[:, 50] += [3, 4]
