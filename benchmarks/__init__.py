@@ -1,0 +1,1 @@
+"""Measurements behind docs/results.md: ``make bench`` or ``python -m benchmarks [NAME]``."""
