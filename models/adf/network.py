@@ -1,0 +1,107 @@
+"""The whole ADF of one subject: speech features and a style window in, FLAME motion out."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from models.adf.config import AdfConfig
+from models.adf.contrastive import SpeechMotionEmbedding
+from models.adf.expression import SpeechToExpression
+from models.adf.motion import MotionBasis
+from models.adf.pose import PosePrior
+from models.adf.skip import KernelSkip
+from models.adf.speech import SpeechFront
+from models.adf.style import StyleEncoder
+from models.adf.vqvae import MotionVqVae
+from models.adf.windows import blend
+
+
+@dataclass
+class Motion:
+    """expression [N, E + 9] and pose [N, 9] branch, in native units (coefficients, radians, metres)."""
+
+    expression: Tensor
+    pose: Tensor
+
+
+class Adf(nn.Module):
+    """All parts and the path of generation.
+
+    The expression branch is  mean + gain * (skip + gate * (decoded - skip)):  the kernel regression ``skip`` and the
+    motion ``decoded`` from predicted codes are averaged with a ``gate`` in 0..1 that a held-back piece of the
+    training part decides, and ``gain`` gives back the liveliness that averaging takes away.
+    """
+
+    gate: Tensor
+    gain: Tensor
+    lower: Tensor
+    upper: Tensor
+
+    def __init__(self, config: AdfConfig, supports: int):
+        super().__init__()
+        self.config = config
+        expression, pose = config.expression.components, config.pose.components
+        self.expression_basis = MotionBasis(config.expression.channels, expression)
+        self.pose_basis = MotionBasis(config.pose.channels, pose)
+        self.front = SpeechFront(config.speech_channels, config.speech_components)
+        heard = self.front.channels
+        self.skip = KernelSkip(heard, expression, config.context, supports)
+        self.expression_space = MotionVqVae(config.expression, config.heads, config.dropout)
+        self.pose_space = MotionVqVae(config.pose, config.heads, config.dropout)
+        self.style = StyleEncoder(expression + pose, config.style_channels, config.width, config.heads, config.dropout)
+        self.embedding = SpeechMotionEmbedding(heard, expression, config.embedding_channels)
+        self.to_expression = SpeechToExpression(config, heard)
+        self.to_pose = PosePrior(config, heard)
+        self.register_buffer("gate", torch.tensor(0.5))
+        self.register_buffer("gain", torch.ones(()))
+        # What the training part ever showed, per channel of the expression branch: coefficients have a range.
+        self.register_buffer("lower", torch.full((config.expression.channels,), -torch.inf))
+        self.register_buffer("upper", torch.full((config.expression.channels,), torch.inf))
+
+    def style_code(self, motion: Motion) -> Tensor:
+        """Style code [1, style] of a sequence: the mean over its windows.  Raises ValueError for an empty one."""
+        if not len(motion.expression):
+            raise ValueError("a style needs at least one frame of motion")
+        both = torch.cat([self.expression_basis(motion.expression), self.pose_basis(motion.pose)], -1)
+        windows = both.split(self.config.window)
+        whole = [part for part in windows if len(part) == self.config.window] or [windows[0]]
+        return torch.stack([self.style(part[None])[0] for part in whole]).mean(0, keepdim=True)
+
+    @torch.no_grad()
+    def expression_parts(self, heard: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+        """Expression motion [N, components] for heard speech [N, S]: (skip path, decoded codes)."""
+        skipped = self.skip(self.skip.windows(heard))
+
+        def window(start: int, stop: int) -> Tensor:
+            piece = slice(start, stop)
+            return self.to_expression(heard[None, piece], skipped[None, piece], style, self.expression_space).motion[0]
+
+        return skipped, blend(len(heard), self.config.window, self.config.window // 2, window)
+
+    def fuse(self, skipped: Tensor, decoded: Tensor) -> Tensor:
+        """Both predictions [..., components] -> expression motion in the same coordinates."""
+        return self.gain * (skipped + self.gate * (decoded - skipped))
+
+    @torch.no_grad()
+    def generate(
+        self, features: Tensor, energy: Tensor, style: Motion, temperature: float, generator: torch.Generator
+    ) -> Motion:
+        """features [N, C] and energy [N] of any length -> motion of N frames; deterministic for a generator state."""
+        if self.training:
+            raise RuntimeError("generate() is for a network in eval mode")
+        heard, code = self.front(features, energy), self.style_code(style)
+        expression = self.fuse(*self.expression_parts(heard, code))
+        latents = self.to_pose.sample(heard, code, self.pose_space.quantizer, temperature, generator)
+        stride = self.config.pose.stride
+        window = self.config.window // stride * stride
+
+        def decode(start: int, stop: int) -> Tensor:
+            return self.pose_space.decode(latents[None, start // stride : stop // stride])[0]
+
+        pose = blend(len(latents) * stride, window, window // stride // 2 * stride, decode)[: len(heard)]
+        return Motion(self.to_flame(expression), self.pose_basis.inverse(pose))
+
+    def to_flame(self, expression: Tensor) -> Tensor:
+        """Expression motion [N, components] -> expression branch [N, E + 9], within the range seen in training."""
+        return self.expression_basis.inverse(expression).clamp(self.lower, self.upper)

@@ -1,0 +1,339 @@
+"""Training of one subject's ADF, from closed form to codes.
+
+Order: motion bases and skip path in closed form; the two VQ-VAEs; the speech-motion embedding; the transformer from
+speech to expression with the style encoder; the pose prior; last the gate and the gain, from frames held back for them.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.adf.contrastive import info_nce, nt_xent
+from models.adf.data import Run, Segment, WindowSampler, hold_back
+from models.adf.motion import pose_metric
+from models.adf.network import Adf
+from models.adf.quantizer import perplexity
+from models.adf.skip import KernelSkip
+
+GAP = 4  # frames nearer than this are neither matching nor opposing in the contrastive loss
+TEMPERATURE = 0.1
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """Steps and weights.  lively: share of the truth's spread that the gain aims at; held_back: share of the training
+    frames that the transformers do not see and that decide gate and gain."""
+
+    space_steps: int = 400
+    embedding_steps: int = 300
+    expression_steps: int = 600
+    pose_steps: int = 400
+    batch: int = 12
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    codes_weight: float = 0.05
+    velocity_weight: float = 1.0
+    contrastive_weight: float = 0.05
+    style_weight: float = 0.02
+    noise: float = 0.1
+    held_back: float = 0.125
+    folds: int = 6
+    lively: float = 0.9
+
+    @property
+    def steps(self) -> int:
+        return 2 * self.space_steps + self.embedding_steps + self.expression_steps + self.pose_steps
+
+
+@dataclass
+class TrainingLog:
+    """curve: rows {"step": steps done in all, "<phase>.<loss>": mean of the last some steps}; facts: figures of the
+    end, by name."""
+
+    curve: list[dict[str, float]] = field(default_factory=list)
+    facts: dict[str, float] = field(default_factory=dict)
+
+
+Progress = Callable[[str, int], None]
+
+
+def train(
+    adf: Adf, runs: list[Run], metric: Tensor, plan: TrainingPlan, seed: int, progress: Progress | None = None
+) -> TrainingLog:
+    """Fit every part of ``adf`` to ``runs``; leaves it in eval mode.  Same runs, plan and seed, same weights.
+
+    metric [E + 9, E + 9]: what a change of the expression branch costs (see MotionBasis).
+    progress(phase, steps done in all) is called after every step.  Raises ValueError for no frames.
+    """
+    if not runs:
+        raise ValueError("no frames to train on")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        trainer = _Trainer(adf, runs, metric, plan, seed, progress)
+        trainer.run()
+    adf.eval()
+    return trainer.log
+
+
+@dataclass
+class _Best:
+    step: int
+    error: float
+    states: list[dict[str, Tensor]]
+
+
+class _Trainer:
+    def __init__(
+        self, adf: Adf, runs: list[Run], metric: Tensor, plan: TrainingPlan, seed: int, progress: Progress | None
+    ):
+        self.adf, self.metric, self.plan, self.progress = adf, metric, plan, progress
+        self.log, self.done = TrainingLog(), 0
+        self.generator = torch.Generator().manual_seed(seed)
+        self._fit_statistics(runs)
+        self.segments = [segment for run in runs if len(run) for segment in [self._segment(run)]]
+        self._fit_skip()
+        self.early, self.late = hold_back(self.segments, plan.held_back)
+
+    def run(self) -> None:
+        self._train_space("expression")
+        self._train_space("pose")
+        self._train_embedding()
+        self._train_expression()
+        self._train_pose()
+        self._settle()
+
+    # closed form
+
+    def _fit_statistics(self, runs: list[Run]) -> None:
+        adf = self.adf
+        kept = adf.expression_basis.fit(torch.cat([run.expression for run in runs]), self.metric)
+        self.log.facts["expression_basis_share"] = kept
+        seen = torch.cat([run.expression for run in runs])
+        adf.lower.copy_(seen.min(0).values)
+        adf.upper.copy_(seen.max(0).values)
+        adf.pose_basis.fit(torch.cat([run.pose for run in runs]), pose_metric())
+        adf.front.fit(torch.cat([run.features for run in runs]), torch.cat([run.energy for run in runs]))
+
+    def _segment(self, run: Run) -> Segment:
+        adf = self.adf
+        expression = adf.expression_basis(run.expression)
+        return Segment(
+            adf.front(run.features, run.energy), torch.zeros_like(expression), expression, adf.pose_basis(run.pose)
+        )
+
+    def _fit_skip(self) -> None:
+        """Fit the skip path on all frames; fill ``skipped`` with predictions of fits that did not see the frame.
+
+        Otherwise the transformer would learn to trust a path that is far better on its own training frames.
+        """
+        skip = self.adf.skip
+        windows = torch.cat([skip.windows(segment.heard) for segment in self.segments])
+        motion = torch.cat([segment.expression for segment in self.segments])
+        predicted = torch.zeros_like(motion)
+        scratch = KernelSkip.like(skip)
+        folds = torch.arange(len(motion)).tensor_split(self.plan.folds)
+        for fold in folds:
+            first, last = int(fold[0]) - skip.radius, int(fold[-1]) + skip.radius
+            rows = torch.arange(len(motion))
+            others = rows[(rows < first) | (rows > last)]
+            scratch.fit(windows[others], motion[others])
+            predicted[fold] = scratch(windows[fold])
+        skip.fit(windows, motion)
+        for segment, part in zip(self.segments, predicted.split([len(s) for s in self.segments]), strict=True):
+            segment.skipped.copy_(part)
+
+    # steps
+
+    def _loop(
+        self,
+        phase: str,
+        modules: list[nn.Module],
+        steps: int,
+        loss: Callable[[], dict[str, Tensor]],
+        judge: Callable[[], float] | None = None,
+    ) -> None:
+        """``steps`` of AdamW with a cosine schedule on the sum of the losses.
+
+        judge: error on held-back frames; the weights of its best moment are kept (the start included).
+        """
+        parameters = [p for module in modules for p in module.parameters()]
+        optimiser = torch.optim.AdamW(parameters, self.plan.learning_rate, weight_decay=self.plan.weight_decay)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, self.plan.learning_rate, max(steps, 2), pct_start=0.1)
+        self.adf.eval()
+        for module in modules:
+            module.train()
+        every = max(1, steps // 50)
+        sums: dict[str, list[float]] = {}
+        best = self._judged(phase, 0, judge, modules, None)
+        for step in range(1, steps + 1):
+            optimiser.zero_grad(set_to_none=True)
+            losses = loss()
+            torch.stack(list(losses.values())).sum().backward()
+            nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimiser.step()
+            schedule.step()
+            self.done += 1
+            for name, value in losses.items():
+                sums.setdefault(name, []).append(float(value.detach()))
+            if step % every == 0 or step == steps:
+                row = {f"{phase}.{name}": sum(values) / len(values) for name, values in sums.items()}
+                self.log.curve.append({"step": float(self.done), **row})
+                sums.clear()
+            if step % (5 * every) == 0 or step == steps:
+                best = self._judged(phase, step, judge, modules, best)
+            if self.progress:
+                self.progress(phase, self.done)
+        if best:
+            self.log.facts[f"{phase}_best_step"] = float(best.step)
+            for module, state in zip(modules, best.states, strict=True):
+                module.load_state_dict(state)
+        self.adf.eval()
+
+    def _judged(
+        self,
+        phase: str,
+        step: int,
+        judge: Callable[[], float] | None,
+        modules: list[nn.Module],
+        best: "_Best | None",
+    ) -> "_Best | None":
+        if judge is None:
+            return None
+        self.adf.eval()
+        with torch.no_grad():
+            error = judge()
+        for module in modules:
+            module.train()
+        self.log.curve.append({"step": float(self.done), f"{phase}.held_back": error})
+        if best and best.error <= error:
+            return best
+        return _Best(step, error, [copy.deepcopy(module.state_dict()) for module in modules])
+
+    def _sampler(self, segments: list[Segment]) -> WindowSampler:
+        return WindowSampler(segments, self.adf.config.window, self.adf.config.pose.stride, self.generator)
+
+    def _noisy(self, x: Tensor) -> Tensor:
+        return x + self.plan.noise * torch.randn_like(x)
+
+    def _train_space(self, name: str) -> None:
+        space = getattr(self.adf, f"{name}_space")
+        sampler = self._sampler(self.segments)
+
+        def loss() -> dict[str, Tensor]:
+            motion = getattr(sampler(self.plan.batch), name)
+            rebuilt, _, commitment = space(self._noisy(motion))
+            return {
+                "reconstruction": F.mse_loss(rebuilt, motion),
+                "velocity": self.plan.velocity_weight * F.mse_loss(rebuilt.diff(dim=1), motion.diff(dim=1)),
+                "commitment": 0.25 * commitment,
+            }
+
+        self._loop(f"{name}_space", [space], self.plan.space_steps, loss)
+        with torch.no_grad():
+            codes = torch.cat([space.codes(getattr(s, name)[None])[0] for s in self.segments])
+        for level in range(space.config.levels):
+            self.log.facts[f"{name}_perplexity_{level + 1}"] = perplexity(codes[:, level], space.config.codes)
+        self.log.facts[f"{name}_codes_revived"] = float(space.quantizer.revived)
+
+    def _train_embedding(self) -> None:
+        embedding, sampler = self.adf.embedding, self._sampler(self.early)
+
+        def loss() -> dict[str, Tensor]:
+            batch = sampler(self.plan.batch)
+            speech = embedding.embed_speech(self._noisy(batch.heard))
+            motion = embedding.embed_motion(self._noisy(batch.expression))
+            return {"info_nce": info_nce(speech, motion, TEMPERATURE, GAP)}
+
+        self._loop("embedding", [embedding], self.plan.embedding_steps, loss)
+
+    def _train_expression(self) -> None:
+        adf, plan = self.adf, self.plan
+        network, space, style, sampler = adf.to_expression, adf.expression_space, adf.style, self._sampler(self.early)
+        for part in (space, adf.embedding):
+            part.requires_grad_(False)
+        network.calibrate(torch.cat([space.encode(s.expression[None])[0] for s in self.segments]), space)
+
+        def judge() -> float:
+            decoded, skipped, truth = self._predict_late()
+            return float(F.mse_loss(0.5 * (decoded + skipped), truth))
+
+        def loss() -> dict[str, Tensor]:
+            batch, example = sampler(plan.batch), sampler(plan.batch, warp=False)
+            both = torch.cat([example.expression, example.pose], -1)
+            half = both.shape[1] // 2
+            codes = style(both)
+            said = network(self._noisy(batch.heard), self._noisy(batch.skipped), codes, space)
+            truth = space.codes(batch.expression)
+            terms = {
+                "motion": F.mse_loss(said.motion, batch.expression),
+                "velocity": plan.velocity_weight * F.mse_loss(said.motion.diff(dim=1), batch.expression.diff(dim=1)),
+                "codes": plan.codes_weight * F.cross_entropy(said.logits.flatten(0, 2), truth.flatten()),
+                "style": plan.style_weight * nt_xent(style(both[:, :half]), style(both[:, half:]), TEMPERATURE),
+            }
+            if plan.contrastive_weight:
+                speech = adf.embedding.embed_speech(batch.heard)
+                agreement = info_nce(speech, adf.embedding.embed_motion(said.motion), TEMPERATURE, GAP)
+                terms["contrastive"] = plan.contrastive_weight * agreement
+            return terms
+
+        self._loop("expression", [network, style], plan.expression_steps, loss, judge)
+        for part in (space, adf.embedding):
+            part.requires_grad_(True)
+
+    def _train_pose(self) -> None:
+        adf, sampler = self.adf, self._sampler(self.segments)
+        space = adf.pose_space
+
+        def loss() -> dict[str, Tensor]:
+            batch, example = sampler(self.plan.batch), sampler(self.plan.batch, warp=False)
+            with torch.no_grad():
+                style = adf.style(torch.cat([example.expression, example.pose], -1))
+            codes = space.codes(batch.pose)
+            logits = adf.to_pose(self._noisy(batch.heard), codes, style, space.quantizer)
+            return {"codes": F.cross_entropy(logits.flatten(0, 2), codes.flatten(), label_smoothing=0.05)}
+
+        self._loop("pose", [adf.to_pose], self.plan.pose_steps, loss)
+
+    # what the held-back frames decide
+
+    @torch.no_grad()
+    def _settle(self) -> None:
+        """Gate and gain in closed form from the held-back frames.
+
+        gate: least squares of truth - skip on decoded - skip, pulled towards 1/2 as by 50 more frames.
+        gain: spread of the truth over spread of the fused motion in the direction in which the fused motion is
+        largest (for a speaker: the mouth opening), times ``lively``; at least 1, at most 2.
+        """
+        adf, plan = self.adf, self.plan
+        decoded, skipped, truth = self._predict_late()
+        step, miss = decoded - skipped, truth - skipped
+        power = step.square().sum()
+        prior = 50.0 * power / len(step)
+        adf.gate.copy_((((step * miss).sum() + 0.5 * prior) / (power + prior).clamp_min(1e-9)).clamp(0.0, 1.0))
+        fused = skipped + adf.gate * step
+        direction = torch.linalg.svd(fused - fused.mean(0), full_matrices=False)[2][0]
+        made, real = (fused @ direction).std(), (truth @ direction).std()
+        adf.gain.copy_((plan.lively * real / made.clamp_min(1e-6)).clamp(1.0, 2.0))
+        self.log.facts |= {"gate": float(adf.gate), "gain": float(adf.gain)}
+
+    def _predict_late(self) -> tuple[Tensor, Tensor, Tensor]:
+        """decoded, skipped and true expression motion [N, components] of the held-back frames."""
+        adf, style = self.adf, self._own_style()
+        decoded = [
+            adf.to_expression(s.heard[None], s.skipped[None], style, adf.expression_space).motion[0] for s in self.late
+        ]
+        return (
+            torch.cat(decoded),
+            torch.cat([s.skipped for s in self.late]),
+            torch.cat([s.expression for s in self.late]),
+        )
+
+    def _own_style(self) -> Tensor:
+        both = [torch.cat([s.expression, s.pose], -1) for s in self.early]
+        windows = [w for part in both for w in part.split(self.adf.config.window)]
+        longest = max(len(w) for w in windows)
+        return torch.stack([self.adf.style(w[None])[0] for w in windows if len(w) == longest]).mean(0, keepdim=True)

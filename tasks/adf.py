@@ -1,0 +1,217 @@
+"""adf: train the subject's audio-driven FLAME, speech features and style to expression and head pose.
+
+Stage one of ERLNet (arXiv 2404.19038); the parts are in models/adf, the choices in docs/decisions.  Only the training
+part of the clip is seen; the metrics are those of the rest, beside mean motion and ridge regression.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from models.adf.config import AdfConfig, BranchConfig
+from models.adf.data import Run
+from models.adf.eyes import EyeHabits, learn_habits
+from models.adf.geometry import expression_metric
+from models.adf.motion import POSE, expression_channels
+from models.adf.network import Adf, Motion
+from models.adf.training import TrainingPlan, train
+from models.flame.head import FlameHead
+from tasks.adf_metrics import evaluate
+from tasks.artifacts.adf import TrainedAdf, write_adf
+from tasks.artifacts.curve import write_curve
+from tasks.artifacts.flame import FlameSequence, read_flame
+from tasks.artifacts.head import head_identity, read_head
+from tasks.artifacts.layout import AssetFolder, SubjectFolder
+from tasks.artifacts.metrics import write_metrics
+from tasks.artifacts.speech import SpeechTrack, read_speech
+from tasks.errors import StageFailed
+from tasks.motion import spoken_rows, to_motion, usable_runs
+from tasks.speaker import STYLE_FRAMES
+from tasks.split import train_length
+from tasks.stage import main
+
+MINIMUM = 48  # usable training frames without which nothing can be learned
+LIDS = ("eyeBlinkLeft", "eyeBlinkRight")
+
+
+@dataclass(frozen=True)
+class AdfParams:
+    """Parameters of the adf stage.
+
+    window: frames of a training and generation window.  expression_stride, pose_stride: frames of one latent.
+    expression_components, pose_components: coordinates kept of each branch.  expression_codes, expression_levels,
+    pose_codes, pose_levels: size and number of the residual codebooks.  speech_components: principal components kept
+    of the speech features.  context: frames on each side that the closed-form skip path hears.  supports: most
+    training frames that support the skip path.  width, layers, heads, dropout: of the transformers.
+    space_steps: of each VQ-VAE; embedding_steps, expression_steps, pose_steps: of the other trainings; batch: windows
+    a step.  contrastive_weight: of the contrastive speech loss.  lively: spread that the mouth is brought to, as a
+    share of the true one.  seed: of everything random.
+    """
+
+    window: int = 100
+    expression_stride: int = 2
+    pose_stride: int = 4
+    expression_components: int = 24
+    pose_components: int = 6
+    expression_codes: int = 64
+    expression_levels: int = 3
+    pose_codes: int = 32
+    pose_levels: int = 2
+    speech_components: int = 64
+    context: int = 9
+    supports: int = 2000
+    width: int = 64
+    layers: int = 2
+    heads: int = 4
+    dropout: float = 0.2
+    space_steps: int = 400
+    embedding_steps: int = 250
+    expression_steps: int = 300
+    pose_steps: int = 400
+    batch: int = 12
+    contrastive_weight: float = 0.05
+    lively: float = 0.9
+    seed: int = 0
+
+
+def run(folder: SubjectFolder, params: AdfParams) -> TrainedAdf:
+    """flame.parquet, speech.parquet, open head -> adf.safetensors, adf.json, adf_curve.csv.
+
+    Raises MissingInput, DamagedArtifact, or StageFailed where too little of the clip is usable.
+    """
+    sequence, speech = read_flame(folder.flame), read_speech(folder.speech)
+    head_path = AssetFolder.default().open_head
+    head = read_head(head_path)
+    _check_head(sequence, head_identity(head_path)["sha256"], head)
+    last = train_length(len(sequence))
+    runs = training_runs(sequence, speech, 0, last)
+    frames = sum(len(run) for run in runs)
+    if frames < MINIMUM:
+        raise StageFailed(
+            f"{frames} of the {last} training frames can be used (face tracked and speech encoded), at least {MINIMUM} "
+            "are needed: onboard a longer video, or one in which the face stays visible"
+        )
+    network = build(params, sequence.expression.shape[1], speech.features.shape[1], frames)
+    shape = torch.from_numpy(sequence.shape)
+    centre = torch.cat([run.expression for run in runs]).mean(0)
+    plan = training_plan(params)
+    with tqdm(total=plan.steps, desc="adf", unit="step", mininterval=2.0) as bar:
+
+        def progress(phase: str, done: int) -> None:
+            bar.set_postfix_str(phase, refresh=False)
+            bar.update(done - bar.n)
+
+        log = train(network, runs, expression_metric(head, shape, centre), plan, params.seed, progress)
+    longest = max(runs, key=len)
+    trained = TrainedAdf(
+        network=network,
+        style=Motion(longest.expression[:STYLE_FRAMES], longest.pose[:STYLE_FRAMES]),
+        habits=_habits(sequence, head, last),
+        shape=sequence.shape,
+        focal=sequence.focal,
+        image_size=sequence.image_size,
+        fps=sequence.fps,
+        head=sequence.head,
+        encoder=speech.encoder,
+        parts=sequence.parts,
+    )
+    write_adf(folder.adf, trained)
+    write_curve(folder.adf_curve, log.curve)
+    write_metrics(folder.adf_metrics, evaluate(trained, sequence, speech, head, log.facts))
+    return trained
+
+
+def training_runs(sequence: FlameSequence, speech: SpeechTrack, start: int, stop: int) -> list[Run]:
+    """Uninterrupted usable rows ``start`` to ``stop`` of ``sequence`` with the speech rows of the same frame ids."""
+    rows = spoken_rows(sequence, speech)
+    inside = np.zeros(len(sequence), bool)
+    inside[start:stop] = True
+    runs = []
+    for part in usable_runs((rows >= 0) & sequence.usable & inside):
+        motion = to_motion(sequence, part)
+        features, energy = (
+            torch.from_numpy(np.ascontiguousarray(column[rows[part]], np.float32))
+            for column in (speech.features, speech.energy)
+        )
+        runs.append(Run(features, energy, motion.expression, motion.pose))
+    return runs
+
+
+def build(params: AdfParams, expression: int, speech: int, frames: int) -> Adf:
+    """An untrained network for ``expression`` coefficients, ``speech`` feature channels, ``frames`` training frames."""
+    channels = expression_channels(expression)
+    width = params.width
+    config = AdfConfig(
+        expression=BranchConfig(
+            channels,
+            min(params.expression_components, channels),
+            params.expression_stride,
+            params.expression_codes,
+            params.expression_levels,
+            width,
+            params.layers,
+        ),
+        pose=BranchConfig(
+            POSE,
+            min(params.pose_components, POSE),
+            params.pose_stride,
+            params.pose_codes,
+            params.pose_levels,
+            width // 2,
+            max(1, params.layers - 1),
+        ),
+        speech_channels=speech,
+        speech_components=min(params.speech_components, speech),
+        context=params.context,
+        window=params.window,
+        style_channels=128,
+        embedding_channels=32,
+        width=width,
+        layers=params.layers,
+        heads=params.heads,
+        dropout=params.dropout,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(params.seed)
+        return Adf(config, min(frames, params.supports))
+
+
+def training_plan(params: AdfParams) -> TrainingPlan:
+    """The part of the parameters that training itself needs."""
+    return TrainingPlan(
+        space_steps=params.space_steps,
+        embedding_steps=params.embedding_steps,
+        expression_steps=params.expression_steps,
+        pose_steps=params.pose_steps,
+        batch=params.batch,
+        contrastive_weight=params.contrastive_weight,
+        lively=params.lively,
+    )
+
+
+def _habits(sequence: FlameSequence, head: FlameHead, last: int) -> EyeHabits:
+    rows = np.flatnonzero(sequence.usable[:last])
+    channels = [head.expression_names.index(name) for name in LIDS if name in head.expression_names]
+    return learn_habits(
+        torch.from_numpy(sequence.expression[rows]),
+        torch.from_numpy(sequence.eyes_rotation[rows]),
+        channels,
+        [float(head.expression_range[channel, 1]) for channel in channels],
+        sequence.fps,
+    )
+
+
+def _check_head(sequence: FlameSequence, sha256: str, head: FlameHead) -> None:
+    if sequence.head.get("sha256") != sha256:
+        raise StageFailed(
+            f"flame.parquet was tracked with head model {sequence.head.get('name')!r} "
+            f"({str(sequence.head.get('sha256'))[:12]}), the head asset is another ({sha256[:12]}): track again"
+        )
+    if sequence.expression.shape[1] != head.expression_size or len(sequence.shape) != head.shape_size:
+        raise StageFailed("flame.parquet and the head asset have different numbers of coefficients: track again")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main("adf", AdfParams, run))

@@ -1,0 +1,100 @@
+"""Speech in, FLAME motion of one subject out: what ``animate`` and ``evaluate`` drive the portrait with."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from models.adf.eyes import apply_habits, sample_closure, sample_gaze
+from models.adf.network import Motion
+from tasks.artifacts.adf import TrainedAdf, read_adf
+from tasks.artifacts.flame import FlameSequence
+from tasks.artifacts.speech import SpeechTrack
+from tasks.errors import BadInput
+from tasks.motion import from_motion, to_motion, usable_runs
+
+STYLE_FRAMES = 1500  # a minute of a style video says enough
+
+
+class Speaker:
+    """A trained ADF of one subject."""
+
+    def __init__(self, trained: TrainedAdf):
+        self.trained = trained
+
+    @classmethod
+    def load(cls, path: Path) -> "Speaker":
+        """Read ``adf.safetensors``.  Raises MissingInput or DamagedArtifact."""
+        return cls(read_adf(path))
+
+    def speak(
+        self, speech: SpeechTrack, style: FlameSequence | None = None, seed: int = 0, temperature: float = 1.0
+    ) -> FlameSequence:
+        """Motion for every row of ``speech`` (one row or hours), ready for ``Portrait.render``.
+
+        style: a FLAME sequence in whose manner to move; None: the subject's own.  seed: head motion, blinks and
+        glances; the same seed gives the same sequence.  temperature: 0 takes the likeliest head motion, 1 samples it.
+        The result carries the subject's shape, focal length, image size and head model, and the frame ids of
+        ``speech``.  Raises BadInput where speech or style do not fit the network.
+        """
+        trained = self.trained
+        self._check(speech, temperature)
+        generator = torch.Generator().manual_seed(seed)
+        features = torch.from_numpy(speech.features.astype(np.float32))
+        energy = torch.from_numpy(speech.energy.astype(np.float32))
+        example = self._style(style) if style is not None else trained.style
+        motion = trained.network.generate(features, energy, example, temperature, generator)
+        expression = motion.expression.clone()
+        closure = sample_closure(len(speech), speech.fps, trained.habits.rate, generator)
+        expression[:, :-9] = apply_habits(expression[:, :-9], trained.habits, closure)
+        expression[:, -6:] = sample_gaze(len(speech), speech.fps, trained.habits, generator)
+        return from_motion(
+            Motion(expression, motion.pose),
+            speech.frame,
+            trained.shape,
+            trained.focal,
+            trained.image_size,
+            speech.fps,
+            trained.head,
+            trained.parts
+            | {
+                "speech encoder": speech.encoder,
+                "motion": "ADF trained on this subject alone",
+                "blinks": "sampled at human rate" if trained.habits.channels else "none: head names no lid action",
+                "gaze": "sampled about the resting gaze",
+            },
+        )
+
+    def _check(self, speech: SpeechTrack, temperature: float) -> None:
+        trained = self.trained
+        if speech.encoder != trained.encoder:
+            raise BadInput(
+                f"speech features come from {speech.encoder!r} but this ADF was trained on {trained.encoder!r}: "
+                "encode the audio again, or train the adf stage again"
+            )
+        if not len(speech):
+            raise BadInput("the speech track has no frame: give audio of at least one frame (0.04 s)")
+        if speech.features.shape[1] != trained.network.config.speech_channels:
+            raise BadInput(
+                f"speech features have {speech.features.shape[1]} channels, this ADF wants "
+                f"{trained.network.config.speech_channels}: encode the audio again"
+            )
+        if abs(speech.fps - trained.fps) > 1e-3:
+            raise BadInput(f"speech features have {speech.fps} rows a second, this ADF wants {trained.fps}")
+        if not (np.isfinite(speech.features).all() and np.isfinite(speech.energy).all()):
+            raise BadInput("speech features are not finite: the audio or its encoding is damaged; encode it again")
+        if not (temperature >= 0 and np.isfinite(temperature)):
+            raise BadInput(f"temperature {temperature} must be 0 or more")
+
+    def _style(self, style: FlameSequence) -> Motion:
+        trained = self.trained
+        if style.expression.shape[1] + 9 != trained.network.config.expression.channels:
+            raise BadInput(
+                f"the style sequence has {style.expression.shape[1]} expression coefficients, this ADF wants "
+                f"{trained.network.config.expression.channels - 9}: track the style video with the same head model"
+            )
+        runs = usable_runs(style.usable)
+        if not runs:
+            raise BadInput("the style sequence has no usable frame: choose a style video in which a face is tracked")
+        longest = max(runs, key=lambda run: run.stop - run.start)
+        return to_motion(style, slice(longest.start, min(longest.stop, longest.start + STYLE_FRAMES)))
