@@ -1,0 +1,137 @@
+"""What there is to do: the stages DVC holds to be changed, and everything downstream of them."""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flows.bridge.fingerprint import Memory
+from flows.bridge.graph import SHARED, Graph, Stage, read_graph, subject_ids
+from flows.pipeline import PipelineWriter
+from tasks.artifacts.layout import SubjectFolder, check_subject_id
+from tasks.artifacts.subject import read_subject
+from tasks.errors import BadInput, TaskError
+
+
+@dataclass
+class Plan:
+    """stages: what to run, upstream first, with the upstream stages that are part of the plan.
+
+    reasons: why, by address.  up_to_date: subjects with nothing to do.  quarantined: subjects left out.
+    broken: units whose files cannot be read, with the cause.
+    """
+
+    stages: dict[str, Stage] = field(default_factory=dict)
+    reasons: dict[str, list[str]] = field(default_factory=dict)
+    up_to_date: list[str] = field(default_factory=list)
+    quarantined: list[str] = field(default_factory=list)
+    broken: dict[str, str] = field(default_factory=dict)
+
+    def upstream(self, address: str) -> list[str]:
+        """Stages of the plan that ``address`` waits for."""
+        return [other for other in self.stages[address].upstream if other in self.stages]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A subject, or one stage of it with what that stage needs."""
+
+    subject: str
+    stage: str | None = None
+
+
+def parse_targets(root: Path, texts: Iterable[str]) -> list[Target]:
+    """``ID`` or ``ID:STAGE``.  Raises BadInput for an unknown subject or stage."""
+    targets = []
+    known = subject_ids(root)
+    for text in texts:
+        subject, _, stage = text.partition(":")
+        check_subject_id(subject)
+        if subject not in known:
+            raise BadInput(f"no subject {subject!r} in data/subjects: 'erlnet status' lists the subjects")
+        targets.append(Target(subject, stage or None))
+    return targets
+
+
+def make_plan(root: Path, targets: Sequence[Target] | None = None, write: bool = True) -> Plan:
+    """Plan ``targets``, or every subject and the shared stages where there are none.
+
+    With ``write`` pipeline files that no longer fit template and code are written anew first; without it nothing is
+    written, and the stages whose definition would change count as stale.
+    """
+    plan = Plan()
+    everything = targets is None
+    wanted = [Target(subject) for subject in subject_ids(root)] if targets is None else list(targets)
+    subjects: list[str] = []
+    redefined: dict[str, list[str]] = {}
+    writer = PipelineWriter(root)
+    for subject in dict.fromkeys(target.subject for target in wanted):
+        try:
+            folder = SubjectFolder.of(subject, root)
+            if read_subject(folder.record).status == "quarantined":
+                plan.quarantined.append(subject)
+                continue
+            if write:
+                writer.write(folder)
+            else:
+                redefined[subject] = writer.changed_stages(folder)
+        except (TaskError, FileNotFoundError, SyntaxError) as error:
+            plan.broken[subject] = str(error)
+            continue
+        subjects.append(subject)
+
+    graph = look(root, subjects, redefined)
+    plan.broken |= graph.broken
+    chosen = _chosen(graph, [target for target in wanted if target.subject in subjects], everything)
+    stale = {
+        address: list(stage.reasons) or ["its definition changed"]
+        for address, stage in graph.stages.items()
+        if stage.reasons or stage.name in redefined.get(stage.unit, ())
+    }
+    affected = graph.affected(stale)
+    for address, stage in graph.stages.items():
+        if address in affected and address in chosen:
+            plan.stages[address] = stage
+            plan.reasons[address] = stale.get(address, ["follows a stage that runs"])
+    busy = {stage.unit for stage in plan.stages.values()}
+    plan.up_to_date = [subject for subject in subjects if subject not in busy and subject not in plan.broken]
+    return plan
+
+
+def look(root: Path, subjects: Sequence[str], redefined: dict[str, list[str]] | None = None) -> Graph:
+    """DVC's graph and status of what may have changed; units remembered as up to date are left out.
+
+    Where a shared stage is stale every subject is loaded, because any of them may be downstream of it.
+    """
+    memory = Memory(root)
+    units = [SHARED, *subjects]
+    unknown = [unit for unit in units if not memory.holds(unit) or (redefined or {}).get(unit)]
+    if not unknown:
+        return Graph()
+    graph = _read(root, memory, [unit for unit in unknown if unit != SHARED])
+    left_out = [subject for subject in subjects if subject not in unknown]
+    if left_out and any(stage.reasons for stage in graph.of(SHARED)):
+        graph = _read(root, memory, list(subjects))
+    return graph
+
+
+def _read(root: Path, memory: Memory, subjects: list[str]) -> Graph:
+    started = time.time()
+    graph = read_graph(root, subjects)
+    memory.learn(graph, [SHARED, *subjects], started)
+    return graph
+
+
+def _chosen(graph: Graph, targets: list[Target], everything: bool) -> set[str]:
+    """Addresses the targets ask for, with all they need."""
+    if everything:
+        return set(graph.stages)
+    wanted: list[str] = []
+    for target in targets:
+        stages = graph.of(target.subject)
+        found = [stage.address for stage in stages if target.stage in (None, stage.name)]
+        if stages and not found:
+            names = ", ".join(stage.name for stage in stages if not stage.source)
+            raise BadInput(f"subject {target.subject!r} has no stage {target.stage!r}: it has {names}")
+        wanted += found
+    return graph.ancestors(wanted)

@@ -1,0 +1,28 @@
+"""Environment of the flows: Prefect's defaults for this project, and what a stage's process inherits."""
+
+import os
+import sys
+
+from tasks.artifacts.layout import repository_root
+
+
+def set_defaults() -> None:
+    """Defaults for Prefect, which reads them on import; whatever the user has set stays.
+
+    Nothing is reported to anyone, and the database of the embedded server lies in the checkout (git ignores it) so
+    that two checkouts do not share one.
+    """
+    defaults = {
+        "PREFECT_HOME": str(repository_root() / ".prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",  # 20 is too little on a busy two-core machine
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+
+
+def stage_environment() -> dict[str, str]:
+    """Environment of a stage: ``python`` is this interpreter, whose output is not held back."""
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)])
+    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}

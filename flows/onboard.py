@@ -1,0 +1,36 @@
+"""Flow ``onboard``: a person's video becomes a subject, and every stage of it is run."""
+
+from pathlib import Path
+from typing import Annotated
+
+from prefect import flow
+from pydantic import Field
+
+from flows.bridge.planner import Target, make_plan
+from flows.bridge.runner import task_runner
+from flows.onboarding import Request, register
+from flows.outcome import one_line
+from flows.repro import LIMIT, MOST, STAGE_TIMEOUT, Limit, Timeout, reproduce
+from tasks.artifacts.layout import SUBJECT_ID, repository_root
+
+SubjectId = Annotated[str, Field(pattern=f"^{SUBJECT_ID.pattern}$", description="id of the subject")]
+Statement = Annotated[str, Field(min_length=1, max_length=2000, description="why this likeness may be used")]
+StyleLabel = Annotated[str, Field(min_length=1, max_length=64, description="label of the speaking style")]
+Profile = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", description="profile of params.yaml")]
+
+
+@flow(name="onboard", flow_run_name="onboard-{subject}", persist_result=False, task_runner=task_runner(MOST))
+@one_line
+def onboard(
+    video: Path,
+    subject: SubjectId,
+    consent: Statement,
+    style: StyleLabel = "neutral",
+    profile: Profile = "cpu",
+    limit: Limit = LIMIT,
+    stage_timeout: Timeout = STAGE_TIMEOUT,
+) -> None:
+    """Register ``video`` as ``subject`` and run what is stale; the same request again resumes."""
+    root = repository_root()
+    register(root, Request(video, subject, consent, style, profile))
+    reproduce(root, make_plan(root, [Target(subject)]), limit, stage_timeout)

@@ -1,0 +1,155 @@
+"""Registers a subject: checks the video, copies it, writes record and pipeline.  All of it, or nothing.
+
+The folder is built beside its final place under a name that git and DVC ignore, and renamed when it is whole.
+"""
+
+import hashlib
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from flows.environment import stage_environment
+from flows.pipeline import GITIGNORE, PipelineWriter
+from tasks.artifacts.layout import SubjectFolder, check_subject_id
+from tasks.artifacts.subject import Consent, Source, SubjectRecord, read_subject, write_subject
+from tasks.errors import BadInput, StageFailed
+from tasks.params import read_profiles
+
+BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Request:
+    """What onboarding is asked for.  video: any file PyAV can read.  consent: why this likeness may be used."""
+
+    video: Path
+    subject: str
+    consent: str
+    style: str = "neutral"
+    profile: str = "cpu"
+
+
+def register(root: Path, request: Request) -> bool:
+    """Make the subject's folder; returns whether that was new.
+
+    The same request a second time changes nothing, and completes a registration that was cut short.
+    Raises BadInput for anything unusable about the request, StageFailed where DVC cannot take the video in.
+    """
+    check(root, request)
+    folder = SubjectFolder.of(request.subject, root)
+    if folder.root.exists():
+        _check_same(folder, request)
+        created = False
+    else:
+        inspect_video(root, request.video)
+        _build(root, folder, request)
+        created = True
+    if not folder.source.with_name("source.video.dvc").exists():
+        try:
+            _add_to_dvc(root, folder)
+        except BaseException:
+            if created:
+                shutil.rmtree(folder.root, ignore_errors=True)
+            raise
+    return created
+
+
+def check(root: Path, request: Request) -> None:
+    """Everything about a request that can be checked without opening the video.  Raises BadInput."""
+    check_subject_id(request.subject)
+    if not request.consent.strip():
+        raise BadInput("consent is empty: say in --consent why this person's likeness may be used")
+    if not request.style.strip() or len(request.style) > 64:
+        raise BadInput("a style label has 1 to 64 characters, for example 'neutral'")
+    profiles = read_profiles(root / "params.yaml")
+    if request.profile not in profiles:
+        raise BadInput(f"profile {request.profile!r} is not in params.yaml: choose one of {', '.join(profiles)}")
+    if not request.video.is_file():
+        kind = "is not a file" if request.video.exists() else "does not exist"
+        raise BadInput(f"video {request.video} {kind}: give the path of a video file")
+
+
+def inspect_video(root: Path, video: Path) -> None:
+    """Let ``tasks.intake`` look at the video, in a process of its own.  Raises BadInput with its one line."""
+    command = [sys.executable, "-m", "tasks.intake", str(video.resolve()), "--json"]
+    result = subprocess.run(command, cwd=root, env=stage_environment(), capture_output=True, text=True, check=False)
+    if result.returncode == 0:
+        return
+    lines = [line for line in result.stderr.splitlines() if line.startswith("intake: error: ")]
+    if result.returncode == 2 and lines:
+        raise BadInput(lines[-1].removeprefix("intake: error: "))
+    last = (result.stderr.strip().splitlines() or [f"exit status {result.returncode}"])[-1]
+    raise StageFailed(f"the check of {video} did not finish: {last}")
+
+
+def _check_same(folder: SubjectFolder, request: Request) -> None:
+    if not folder.record.exists():
+        raise BadInput(f"{folder.root} exists but has no subject.yaml: move it away or choose another id")
+    record = read_subject(folder.record)
+    asked = {"style": request.style, "profile": request.profile, "consent statement": request.consent}
+    have = {"style": record.style, "profile": record.profile, "consent statement": record.consent.statement}
+    for what, value in asked.items():
+        if have[what] != value:
+            raise BadInput(
+                f"subject {folder.id!r} exists with {what} {have[what]!r}: choose another id, or edit {folder.record}"
+            )
+    if _sha256(request.video) != record.source.sha256:
+        raise BadInput(f"subject {folder.id!r} exists and was made from another video: choose another id")
+
+
+def _build(root: Path, folder: SubjectFolder, request: Request) -> None:
+    temporary = SubjectFolder(folder.root.with_name(f".incoming-{secrets.token_hex(4)}"))
+    temporary.root.mkdir(parents=True)
+    try:
+        digest, size = _copy(request.video, temporary.source)
+        record = SubjectRecord(
+            id=request.subject,
+            source=Source(name=request.video.name, sha256=digest, bytes=size),
+            consent=Consent(statement=request.consent, recorded=datetime.now(UTC).isoformat(timespec="seconds")),
+            profile=request.profile,
+            style=request.style,
+        )
+        write_subject(temporary.record, record)
+        text = PipelineWriter(root).render(request.subject, request.profile)
+        temporary.pipeline.write_text(text, encoding="utf-8")
+        (temporary.root / ".gitignore").write_text(GITIGNORE, encoding="utf-8")
+        try:
+            os.rename(temporary.root, folder.root)
+        except OSError as error:
+            if folder.root.exists():
+                raise BadInput(f"subject {folder.id!r} was registered by another process meanwhile") from error
+            raise
+    finally:
+        shutil.rmtree(temporary.root, ignore_errors=True)
+
+
+def _copy(source: Path, destination: Path) -> tuple[str, int]:
+    """Copy and return sha256 and length of what was copied."""
+    digest, size = hashlib.sha256(), 0
+    with source.open("rb") as reader, destination.open("xb") as writer:
+        while block := reader.read(BLOCK):
+            digest.update(block)
+            size += len(block)
+            writer.write(block)
+        writer.flush()
+        os.fsync(writer.fileno())
+    return digest.hexdigest(), size
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _add_to_dvc(root: Path, folder: SubjectFolder) -> None:
+    path = folder.source.relative_to(root)
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "add", "--quiet", str(path)]
+    result = subprocess.run(command, cwd=root, env=stage_environment(), capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        last = (result.stderr.strip().splitlines() or [f"exit status {result.returncode}"])[-1]
+        raise StageFailed(f"DVC could not take in {path}: {last.removeprefix('ERROR: ')}")

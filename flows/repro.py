@@ -1,0 +1,57 @@
+"""Flow ``repro``: bring subjects up to date, stale stages only."""
+
+from pathlib import Path
+from typing import Annotated
+
+from prefect import flow
+from prefect.logging import get_run_logger
+from pydantic import Field
+
+from flows.bridge.planner import Plan, make_plan, parse_targets
+from flows.bridge.runner import Outcome, run_plan, task_runner
+from flows.outcome import one_line
+from tasks.artifacts.layout import repository_root
+from tasks.errors import StageFailed
+
+# Two stages of one subject can run side by side, and each uses several cores while it trains.
+LIMIT = 2
+# A day: a stage that hangs must not block the schedule for ever; training on a CPU takes hours at most.
+STAGE_TIMEOUT = 24 * 3600.0
+
+MOST = 16  # threads of a flow, and so the largest limit
+
+Limit = Annotated[int, Field(ge=1, le=MOST, description="stages that may run at once")]
+Timeout = Annotated[float, Field(gt=0, description="seconds one stage may run")]
+
+
+def reproduce(root: Path, plan: Plan, limit: int = LIMIT, timeout: float = STAGE_TIMEOUT) -> Outcome:
+    """Run ``plan`` inside the calling flow and report to its log.  Raises StageFailed, in one line, at the end."""
+    logger = get_run_logger()
+    logger.info("%d stages to run, %d subjects up to date", len(plan.stages), len(plan.up_to_date))
+    outcome = run_plan(root, plan, limit, timeout)
+    for message in outcome.messages:
+        logger.error("%s", message)
+    if outcome.failed or plan.broken:
+        raise StageFailed(summary(plan, outcome))
+    return outcome
+
+
+def summary(plan: Plan, outcome: Outcome) -> str:
+    """The failures of a run in one line."""
+    messages = outcome.messages + [f"subject {unit or 'shared stages'}: {why}" for unit, why in plan.broken.items()]
+    text = messages[0]
+    if len(messages) > 1:
+        text += f" (and {len(messages) - 1} more: 'erlnet status' shows them)"
+    return text
+
+
+@flow(name="repro", persist_result=False, task_runner=task_runner(MOST))
+@one_line
+def repro(targets: list[str] | None = None, limit: Limit = LIMIT, stage_timeout: Timeout = STAGE_TIMEOUT) -> None:
+    """Run the stale stages of ``targets`` (``ID`` or ``ID:STAGE``; every subject and the shared stages by default).
+
+    An unknown target ends it at once; where a stage fails, everything that does not need it is finished first.
+    """
+    root = repository_root()
+    plan = make_plan(root, parse_targets(root, targets) if targets else None)
+    reproduce(root, plan, limit, stage_timeout)

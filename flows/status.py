@@ -1,0 +1,90 @@
+"""Where every stage of every subject stands: DVC's word on what is stale, the run records' on what runs or failed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from flows.bridge.planner import look
+from flows.pipeline import STAGES, PipelineWriter
+from tasks.artifacts import run_record
+from tasks.artifacts.layout import SubjectFolder
+from tasks.artifacts.subject import read_subject
+from tasks.errors import TaskError
+
+State = Literal["done", "stale", "running", "failed", "quarantined"]
+
+
+@dataclass(frozen=True)
+class StageStatus:
+    """message: why it is stale or failed.  seconds: what its last finished run took, if there is a record of one."""
+
+    state: State
+    message: str = ""
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class SubjectStatus:
+    """error: why the subject's files cannot be read; its stages are then all ``failed``."""
+
+    id: str
+    profile: str
+    style: str
+    stages: dict[str, StageStatus]
+    error: str = ""
+
+
+def subject_states(root: Path, subjects: Iterable[str]) -> list[SubjectStatus]:
+    """The state of ``subjects``, in their order.  Nothing is written into their folders."""
+    subjects = list(subjects)
+    writer = PipelineWriter(root)
+    errors: dict[str, str] = {}
+    redefined: dict[str, list[str]] = {}
+    for subject in subjects:
+        try:
+            redefined[subject] = writer.changed_stages(SubjectFolder.of(subject, root))
+        except (TaskError, FileNotFoundError, SyntaxError) as error:
+            errors[subject] = str(error)
+    graph = look(root, [subject for subject in subjects if subject not in errors], redefined)
+    errors |= {unit: why for unit, why in graph.broken.items() if unit}
+    reasons = {
+        address: ", ".join(stage.reasons) or "its definition changed"
+        for address, stage in graph.stages.items()
+        if stage.reasons or stage.name in redefined.get(stage.unit, ())
+    }
+    affected = graph.affected(reasons)
+    # A subject that was left out because nothing of it changed has no stage in the graph: all its stages are done.
+    stale = {
+        (graph.stages[address].unit, graph.stages[address].name): reasons.get(address, "follows a stage that is stale")
+        for address in affected
+    }
+    return [_subject(root, subject, stale, errors.get(subject, "")) for subject in subjects]
+
+
+def _subject(root: Path, subject: str, stale: dict[tuple[str, str], str], error: str) -> SubjectStatus:
+    folder = SubjectFolder.of(subject, root)
+    try:
+        record = read_subject(folder.record)
+    except TaskError as damage:
+        return SubjectStatus(subject, "?", "?", {name: StageStatus("failed") for name in STAGES}, str(damage))
+    if error:
+        stages = {name: StageStatus("failed") for name in STAGES}
+        return SubjectStatus(subject, record.profile, record.style, stages, error)
+    quarantined = "; ".join(record.reasons) or "quarantined" if record.status == "quarantined" else None
+    stages = {name: _stage(folder, name, stale.get((subject, name)), quarantined) for name in STAGES}
+    return SubjectStatus(subject, record.profile, record.style, stages)
+
+
+def _stage(folder: SubjectFolder, name: str, stale: str | None, quarantined: str | None) -> StageStatus:
+    run = run_record.read(folder.runs, name)
+    seconds = run.seconds if run and run.outcome == "done" else None
+    if run and run.outcome == "running":
+        return StageStatus("running", f"process {run.pid}")
+    if stale is None:
+        return StageStatus("done", seconds=seconds)
+    if quarantined:
+        return StageStatus("quarantined", quarantined)
+    if run and run.outcome in ("failed", "killed"):
+        return StageStatus("failed", run.message)
+    return StageStatus("stale", stale, seconds)

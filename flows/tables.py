@@ -1,0 +1,85 @@
+"""What the ``erlnet`` command prints: plain tables that read the same in a terminal and in a log."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from flows.pipeline import STAGES
+from tasks.artifacts import run_record
+from tasks.artifacts.layout import SubjectFolder
+
+if TYPE_CHECKING:
+    from flows.bridge.planner import Plan
+    from flows.doctor import Finding
+    from flows.status import SubjectStatus
+    from tasks.assets import AssetState
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as their widest cell; the last one is left ragged."""
+    lines = [list(header), *[list(row) for row in rows]]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def onboarding_table(folder: SubjectFolder, started: float) -> str:
+    """The seconds every stage took; ``started``: since when a run counts as one of this call."""
+    rows, total = [], 0.0
+    for stage in STAGES:
+        record = run_record.read(folder.runs, stage)
+        if record is None:
+            rows.append([stage, "", "up to date (from the cache)"])
+        elif record.started < started:
+            rows.append([stage, f"{record.seconds:.1f}", "up to date (seconds of its last run)"])
+        else:
+            total += record.seconds
+            rows.append([stage, f"{record.seconds:.1f}", f"ran, {record.peak_memory / 2**30:.1f} GB at most"])
+    rows.append(["all", f"{total:.1f}", "in this run"])
+    return table(["stage", "seconds", ""], rows)
+
+
+def status_table(states: Sequence["SubjectStatus"]) -> str:
+    """One row a subject, one column a stage; failures are explained below."""
+    rows = [[state.id, *(state.stages[name].state for name in STAGES)] for state in states]
+    notes = []
+    for state in states:
+        if state.error:
+            notes.append(f"{state.id}: {state.error}")
+            continue
+        for name, stage in state.stages.items():
+            if stage.state in ("failed", "quarantined"):
+                notes.append(f"{name} of {state.id} {stage.state}: {stage.message}")
+    return "\n".join([table(["subject", *STAGES], rows), *notes])
+
+
+def plan_table(plan: "Plan") -> str:
+    """What would run, in order, and why."""
+    if not plan.stages:
+        return "everything is up to date: nothing to run"
+    rows = []
+    for address, stage in plan.stages.items():
+        reasons = plan.reasons[address]
+        more = f" (and {len(reasons) - 2} more)" if len(reasons) > 2 else ""
+        rows.append([stage.unit or "shared", stage.name, ", ".join(reasons[:2]) + more])
+    return table(["subject", "stage", "because"], rows)
+
+
+def findings_table(findings: Sequence["Finding"]) -> str:
+    """Every finding; what a missing one costs and what to do stand below it."""
+    lines = table(
+        ["kind", "name", "state", ""], [[item.kind, item.name, item.state, item.detail] for item in findings]
+    ).splitlines()
+    text = lines[:1]
+    for line, item in zip(lines[1:], findings, strict=True):
+        text.append(line)
+        text += [f"    {note}" for note in (item.cost, item.remedy and f"-> {item.remedy}") if note]
+    return "\n".join(text)
+
+
+def assets_table(states: Sequence["AssetState"]) -> str:
+    """Every asset and what to do about the missing ones."""
+    return table(
+        ["asset", "kind", "state", "licence", "to do"],
+        [[asset.name, asset.kind, asset.state, asset.licence, asset.remedy] for asset in states],
+    )
