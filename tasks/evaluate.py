@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-import cv2
 import numpy as np
 from pydantic import Field
 from tqdm import tqdm
@@ -37,6 +36,7 @@ from tasks.artifacts.speech import SpeechTrack, read_speech
 from tasks.artifacts.subject import SubjectRecord, read_subject
 from tasks.artifacts.video import VideoWriter, read_frames
 from tasks.baselines import Baselines, nearest_rows
+from tasks.comparison import side_by_side
 from tasks.errors import DamagedArtifact, StageFailed
 from tasks.portrait import Portrait
 from tasks.provenance import provenance
@@ -46,7 +46,6 @@ from tasks.split import train_length
 from tasks.stage import main
 
 NO_SYNCNET = "not measured (SyncNet weights absent)"
-CAPTION = 24  # pixels below the side-by-side video
 
 
 @dataclass
@@ -209,16 +208,6 @@ def _next(pictures: Iterator[np.ndarray], path: Path) -> np.ndarray:
     if picture is None:
         raise StageFailed(f"evaluate: the portrait {path} stopped before the last frame")
     return picture
-
-
-def side_by_side(truth: np.ndarray, render: np.ndarray, held_out: bool) -> np.ndarray:
-    """Recording | render with a caption that says whether the frame was trained on; uint8 [H, W, 3] both."""
-    height, width = truth.shape[:2]
-    canvas = np.zeros((height + CAPTION, 2 * width, 3), np.uint8)
-    canvas[:height, :width], canvas[:height, width:] = truth, render
-    for x, text in ((0, "recorded"), (width, "rendered, held out" if held_out else "rendered, trained on")):
-        cv2.putText(canvas, text, (x + 8, height + 16), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (235, 235, 235), 1, cv2.LINE_AA)
-    return canvas
 
 
 if __name__ == "__main__":

@@ -63,11 +63,14 @@ def write_masks(path: Path, labels: Iterable[np.ndarray], header: dict[str, Any]
 
 
 class MaskReader:
-    """Random access to a mask file: ``reader[frame]`` -> uint8 [H, W].  Holds one row group in memory."""
+    """Random access to a mask file: ``reader[frame]`` -> uint8 [H, W].  Holds one row group in memory.
+
+    header: what the parse stage wrote beside the masks (parts, quality).
+    """
 
     def __init__(self, path: Path):
         self.path = Path(path)
-        read_table(self.path, FORMAT, ["frame", "labels"], "the parse stage")
+        _, self.header = read_table(self.path, FORMAT, ["frame", "labels"], "the parse stage")
         self._file = pq.ParquetFile(self.path)
         self._cached: tuple[int, list[bytes]] = (-1, [])
 

@@ -39,3 +39,14 @@ def read_weights(path: Path, format_name: str, made_by: str) -> "tuple[dict[str,
     if config.get("format") != format_name:
         raise DamagedArtifact(Path(path), f"format is {config.get('format')!r}, expected {format_name!r}")
     return state, config
+
+
+def read_config(path: Path, made_by: str) -> dict[str, Any]:
+    """The configuration alone, of a weight file of any format.  Raises MissingInput or DamagedArtifact."""
+    if not Path(path).exists():
+        raise MissingInput(Path(path), made_by)
+    try:
+        with safe_open(str(path), framework="np") as file:
+            return json.loads((file.metadata() or {})["config"])
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise DamagedArtifact(Path(path), str(error) or repr(error)) from error

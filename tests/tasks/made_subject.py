@@ -11,6 +11,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 
 from models.landmarks.face_mesh import LANDMARKS
 from models.landmarks.ibug68 import MESH_TO_IBUG68
@@ -25,6 +26,7 @@ from tasks.artifacts.metrics import write_metrics
 from tasks.artifacts.speech import SpeechTrack, write_speech
 from tasks.artifacts.subject import Consent, Source, SubjectRecord, write_subject
 from tasks.artifacts.video import VideoWriter
+from tasks.artifacts.weights import write_weights
 
 FRAMES, SIZE = 44, 96  # 40 train, 4 are held out
 
@@ -118,7 +120,9 @@ def make_subject(root: Path, record: dict[str, Any] | None = None) -> SubjectFol
         (folder.adf, folder.adf_curve, folder.adf_metrics, 1),
         (folder.nerf, folder.nerf_curve, folder.nerf_metrics, 2),
     ):
-        weights.write_bytes(bytes([seed]) * 64)
+        write_weights(
+            weights, {"w": torch.full((3,), float(seed))}, {"format": "fake", "parts": {weights.stem: "fake"}}
+        )
         write_curve(curve, [{"step": s, "loss": 1 / (1 + s * seed)} for s in range(0, 50, 5)])
         write_metrics(metrics, {"loss": 0.1 * seed})
     return folder
@@ -155,9 +159,7 @@ class FakeSpeaker:
         assert adf.exists()
         return cls()
 
-    def speak(
-        self, track: SpeechTrack, style: FlameSequence, seed: int = 0, temperature: float = 1.0
-    ) -> FlameSequence:
+    def speak(self, track: SpeechTrack, style: FlameSequence, seed: int = 0, temperature: float = 1.0) -> FlameSequence:
         FakeSpeaker.heard, FakeSpeaker.style = track, style
         sequence = flame(len(track))
         expression = sequence.expression.copy()

@@ -1,0 +1,127 @@
+"""The report's contact sheets, from a subject's artifacts."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from models.flame.camera import project
+from tasks.artifacts.evaluation import Evaluation
+from tasks.artifacts.flame import FlameSequence
+from tasks.artifacts.frames import FrameTable
+from tasks.artifacts.head import read_head
+from tasks.artifacts.landmarks import LandmarkTrack
+from tasks.artifacts.layout import SubjectFolder
+from tasks.artifacts.masks import Label, MaskReader
+from tasks.artifacts.video import read_provenance
+from tasks.comparison import right_half
+from tasks.errors import BadInput
+from tasks.report_pictures import (
+    COLOURS,
+    error_map,
+    grid,
+    jpeg_uri,
+    pick_frames,
+    spread_rows,
+    with_box,
+    with_labels,
+    with_mesh,
+)
+from tasks.source import SourceVideo, Upright
+
+
+def source_picture(path: Path, table: FrameTable) -> str:
+    """A frame from the source's middle with the crop square; empty where the source is not here (or cannot be read)."""
+    box = table.header.get("crop_box")
+    if not path.exists() or box is None:
+        return ""
+    try:
+        with SourceVideo(path) as source:
+            facts = source.facts
+            frame = source.frame_near(facts.duration / 2)
+            if frame is None:
+                return ""
+            scale = min(1.0, 720 / max(facts.width, facts.height))
+            size = (max(2, round(facts.width * scale)), max(2, round(facts.height * scale)))
+            picture = Upright(facts, size)(frame)
+    except BadInput:
+        return ""
+    return jpeg_uri(with_box(picture, [value * scale for value in box]))
+
+
+def crop_sheet(folder: SubjectFolder, table: FrameTable, count: int = 12) -> str:
+    """Evenly spread frames with their face boxes."""
+    rows = spread_rows(len(table), count)
+    pictures = pick_frames(folder.video, rows)
+    return jpeg_uri(grid([with_box(pictures[row], table.box[row]) for row in rows], 6, 190))
+
+
+def track_sheet(
+    folder: SubjectFolder, flame: FlameSequence, landmarks: LandmarkTrack, head_path: Path, count: int = 4
+) -> str:
+    """Evenly spread usable frames with the fitted mesh and the detected landmarks; empty where none is usable."""
+    usable = np.flatnonzero(flame.usable)
+    rows = [int(usable[index]) for index in spread_rows(len(usable), count)]
+    if not rows:
+        return ""
+    pictures = pick_frames(folder.video, rows)
+    vertices, faces = fitted_vertices(flame, rows, head_path)
+    drawn = [
+        with_mesh(pictures[row], points, faces, landmarks.points[row, :, :2])
+        for row, points in zip(rows, vertices, strict=True)
+    ]
+    return jpeg_uri(grid(drawn, 4, 380))
+
+
+@torch.no_grad()
+def fitted_vertices(flame: FlameSequence, rows: list[int], head_path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Projected vertices [rows, V, 2] in px and triangles [F, 3] of the fitted head."""
+    head = read_head(head_path)
+    per_row = ("expression", "global_rotation", "neck_rotation", "jaw_rotation", "eyes_rotation", "translation")
+    values = [torch.from_numpy(np.ascontiguousarray(getattr(flame, name)[rows])).float() for name in per_row]
+    vertices = head(torch.from_numpy(flame.shape)[None].float(), *values)
+    return project(vertices, flame.focal, flame.image_size).numpy(), head.faces.numpy()
+
+
+def mask_sheet(folder: SubjectFolder, masks: MaskReader, count: int = 6) -> tuple[str, list[tuple[str, str, str]]]:
+    """The tinted frames, and the legend: name, CSS colour, mean share of the shown pictures (labels seen only)."""
+    rows = spread_rows(len(masks), count)
+    pictures = pick_frames(folder.video, rows)
+    labels = {row: masks[row] for row in rows}
+    shares = np.mean([np.bincount(labels[row].reshape(-1), minlength=256) / labels[row].size for row in rows], 0)
+    legend = [
+        (label.name.lower(), "#{:02x}{:02x}{:02x}".format(*COLOURS[label]), f"{shares[label]:.1%}")
+        for label in Label
+        if shares[label] > 0
+    ]
+    return jpeg_uri(grid([with_labels(pictures[row], labels[row]) for row in rows], 6, 190)), legend
+
+
+def picture_file(path: Path) -> str:
+    """A picture artifact as a data URI; empty where it is missing or not a picture."""
+    picture = cv2.imread(str(path)) if path.exists() else None
+    return jpeg_uri(picture[..., ::-1]) if picture is not None else ""
+
+
+def extremes(folder: SubjectFolder, evaluation: Evaluation) -> list[dict[str, str]]:
+    """Best, middle and worst held-out frame of the self-driven render: recording, render, error."""
+    figures = evaluation.column("self_driven", "psnr_face")
+    known = np.flatnonzero(np.isfinite(figures))
+    if not len(known):
+        return []
+    order = known[np.argsort(-figures[known], kind="stable")]
+    picked = {"best": order[0], "middle": order[len(order) // 2], "worst": order[-1]}
+    first = (read_provenance(folder.self_driven) or {})["frames"]["first"]
+    rows = {name: int(evaluation.frame[index]) for name, index in picked.items()}
+    truths = pick_frames(folder.video, rows.values())
+    rendered = pick_frames(folder.self_driven, (row - first for row in rows.values()), "the evaluate stage")
+    items = []
+    for name, row in rows.items():
+        truth, render = truths[row], right_half(rendered[row - first])
+        figure = figures[picked[name]]
+        items.append({
+            "title": f"{name}: frame {row}, face box {figure:.1f} dB",
+            "image": jpeg_uri(grid([truth, render, error_map(truth, render)], 3, max(256, len(truth)))),
+        })  # fmt: skip
+    return items
