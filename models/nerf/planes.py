@@ -1,0 +1,52 @@
+"""Feature planes.
+
+Looking a point up costs the same whatever made the plane, so multi-resolution is paid per texel and not per sample:
+a plane is the sum of its levels, upsampled (a Laplacian pyramid), put together once a step and looked up once.
+Measured on two cores this beats separate lookups per level and embedding (hash) lookups.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+def lookup(plane: torch.Tensor, coordinates: torch.Tensor) -> torch.Tensor:
+    """Bilinear lookup.  plane [B, C, H, W]; coordinates [B, N, 2] in -1..1 (x along W, y along H; border outside).
+
+    Returns [B, C, N]: channel first, as the layers that follow want it.
+    """
+    values = F.grid_sample(plane, coordinates[:, None], mode="bilinear", padding_mode="border", align_corners=False)
+    return values[:, :, 0]
+
+
+class PyramidPlane(nn.Module):
+    """A learned plane of ``channels`` at ``height`` x ``width``, stored as a pyramid with a factor of 4 a level."""
+
+    def __init__(self, channels: int, height: int, width: int, levels: int = 3, scale: float = 0.02):
+        super().__init__()
+        sizes = [(max(height >> 2 * i, 2), max(width >> 2 * i, 2)) for i in range(levels)]
+        self.levels = nn.ParameterList([nn.Parameter(scale * torch.randn(1, channels, h, w)) for h, w in sizes])
+
+    def forward(self) -> torch.Tensor:
+        """The composed plane [1, C, H, W]."""
+        plane = self.levels[-1]
+        for finer in list(self.levels)[-2::-1]:
+            plane = finer + F.interpolate(plane, size=finer.shape[-2:], mode="bilinear", align_corners=False)
+        return plane
+
+
+class BlendedPlane(nn.Module):
+    """A plane that is a weighted sum of ``basis`` learned planes, the weights given per frame.
+
+    The idea of NeRFBlendShape (Gao et al. 2022) with planes in place of hash tables: what an expression changes is
+    blended once a frame, so that a sample costs no more than in a static field.
+    """
+
+    def __init__(self, basis: int, channels: int, height: int, width: int, scale: float = 0.02):
+        super().__init__()
+        self.shape = (channels, height, width)
+        self.basis = nn.Parameter(scale * torch.randn(basis, channels * height * width))
+
+    def forward(self, weights: torch.Tensor) -> torch.Tensor:
+        """weights [F, basis] -> planes [F, C, H, W]."""
+        return (weights @ self.basis).view(-1, *self.shape)

@@ -1,0 +1,45 @@
+"""Whole pictures from a trained network."""
+
+import torch
+import torch.nn.functional as F
+
+from models.nerf.driving import Driving
+from models.nerf.network import DualBranchNerf, Planes
+from models.nerf.rays import pixel_centres
+
+CELLS = 64  # cells a side in which head rays are told from others
+CHUNK = 8192  # rays evaluated at once: what fits the processor's cache beats what fits its memory
+
+
+@torch.no_grad()
+def head_cells(network: DualBranchNerf, driving: Driving, cells: int = CELLS) -> torch.Tensor:
+    """bool [F, cells, cells]: cells of the picture in which a ray may meet the head, one cell of margin included."""
+    pixels = pixel_centres(cells, network.config.image_size, driving.rotation.device)
+    occupied = network.occupied(pixels.expand(len(driving), -1, -1), driving).view(-1, 1, cells, cells)
+    return F.max_pool2d(occupied.float(), 3, stride=1, padding=1)[:, 0] > 0
+
+
+@torch.no_grad()
+def render_rays(
+    network: DualBranchNerf, driving: Driving, pixels: torch.Tensor, inside: torch.Tensor, planes: Planes
+) -> torch.Tensor:
+    """Colours [N, 3] of pixels [N, 2] of one frame (driving of length 1); inside bool [N]: rays with head samples."""
+    colours = torch.empty(len(pixels), 3, device=pixels.device)
+    conditions = network.conditions(driving)
+    none = pixels[None, :0]
+    for mask, with_head in ((inside, True), (~inside, False)):
+        rows = torch.nonzero(mask)[:, 0]
+        for part in rows.split(CHUNK if with_head else 4 * CHUNK):
+            chosen = pixels[None, part]
+            first, second = (chosen, none) if with_head else (none, chosen)
+            colours[part] = network(first, second, driving, planes, None, conditions).colour
+    return colours
+
+
+@torch.no_grad()
+def render_picture(network: DualBranchNerf, driving: Driving, size: int, planes: Planes) -> torch.Tensor:
+    """One frame (driving of length 1) as [size, size, 3] in 0..1."""
+    pixels = pixel_centres(size, network.config.image_size, driving.rotation.device)
+    cells = head_cells(network, driving).float()[:, None]
+    inside = F.interpolate(cells, size=(size, size), mode="nearest")[0, 0].reshape(-1) > 0
+    return render_rays(network, driving, pixels, inside, planes).view(size, size, 3)

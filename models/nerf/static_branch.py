@@ -1,0 +1,49 @@
+"""Static-NeRF: torso and backdrop, in the camera frame.
+
+The camera stands still and the torso hardly moves, so space factorises: features over the picture plane, read once a
+ray, and a few depths behind one another, told apart by a layer of their own.  The torso's small motion is a smooth
+warp of the picture plane whose weights follow from the pose (and its slow share) alone.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from models.nerf.layers import ChannelLinear, mlp
+from models.nerf.planes import BlendedPlane, PyramidPlane, lookup
+
+OFFSETS = (-0.015, 0.05, 0.12)  # metres behind the head's usual front: collar, neck and shoulders, what is behind
+
+
+class StaticBranch(nn.Module):
+    """Density and features at len(OFFSETS) depths of every ray.
+
+    poses: width of the standardised pose driver.  depth: the head's usual depth in metres (camera frame).
+    """
+
+    depths: torch.Tensor
+
+    def __init__(self, poses: int, depth: float, hidden: int = 32, resolution: int = 256, basis: int = 8):
+        super().__init__()
+        self.hidden_size = hidden
+        self.register_buffer("depths", depth + torch.tensor(OFFSETS))
+        self.plane = PyramidPlane(16, resolution, resolution)
+        self.warp_weights = mlp(poses, 32, basis)
+        self.warp_maps = BlendedPlane(basis, 2, 12, 12, scale=0.0)
+        self.first = ChannelLinear(16, hidden * len(OFFSETS), gain=1.4)
+        self.density = ChannelLinear(hidden, 1)
+
+    def forward(
+        self, places: torch.Tensor, pose: torch.Tensor, plane: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """places [F, N, 2] in -1..1 over the picture; pose [F, poses]; plane: the composed plane.
+
+        Returns thickness [F*N, K], depth [F*N, K] and hidden features [C, F*N, K].
+        """
+        warp = 0.05 * lookup(self.warp_maps(self.warp_weights(pose)), places).transpose(1, 2)
+        features = lookup(plane, (places + warp).reshape(1, -1, 2))[0]
+        rays = features.shape[1]
+        # [K*C, rays] -> [C, rays, K]
+        hidden = F.relu(self.first(features)).view(len(OFFSETS), self.hidden_size, rays).permute(1, 2, 0)
+        density = self.density(hidden.reshape(self.hidden_size, -1))[0].view(rays, len(OFFSETS))
+        return F.softplus(10 * density - 2.0), self.depths.expand(rays, -1), hidden

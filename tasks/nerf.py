@@ -1,0 +1,326 @@
+"""nerf: train the subject's dual-branch fusion NeRF (DBF-NeRF) on the training part of the clip.
+
+Stage two of ERLNet (arXiv 2404.19038): a head that moves and a torso that does not, fused along every ray, driven by
+FLAME parameters alone.  The parts are in models/nerf, the choices in docs/decisions.  Held-out frames are looked at
+for reporting only; nothing is selected by them.
+"""
+
+import math
+import resource
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from models.nerf.driving import Driving, driving_of, person_front_map, standardisation
+from models.nerf.network import DualBranchNerf, NerfConfig
+from models.nerf.rendering import render_picture
+from models.nerf.sampling import RaySampler, RayShares
+from models.nerf.training import Labels, Schedule, Trainer
+from tasks.artifacts.background import read_background
+from tasks.artifacts.checkpoint import Checkpoint, fingerprint, read_checkpoint, write_checkpoint
+from tasks.artifacts.curve import write_curve
+from tasks.artifacts.flame import FlameSequence, read_flame
+from tasks.artifacts.head import head_identity, read_head
+from tasks.artifacts.layout import AssetFolder, SubjectFolder
+from tasks.artifacts.lpips import read_lpips
+from tasks.artifacts.masks import HEAD_LABELS, Label
+from tasks.artifacts.metrics import write_metrics
+from tasks.artifacts.nerf import TrainedNerf, write_nerf
+from tasks.errors import DamagedArtifact, StageFailed
+from tasks.nerf_data import FINE, DecodedPictures, cells_of, patch_centres, survey
+from tasks.portrait import flame_arrays
+from tasks.split import train_length
+from tasks.stage import main
+
+MINIMUM = 24  # usable training frames without which there is no portrait
+MAP_RESOLUTION = 96
+
+
+@dataclass(frozen=True)
+class NerfParams:
+    """Parameters of the nerf stage.
+
+    steps: optimisation steps.  minutes: most minutes of training, 0 for no limit; a run that is cut short by it has
+    walked the same schedule faster, so its figures depend on the machine.  frames: frames a step.  head_rays,
+    other_rays: rays a frame and step at places that can meet the head, and elsewhere.  samples: head samples a ray.
+    basis: blended planes.  head_resolution, static_resolution: texels of a side of the planes.  plane_rate,
+    network_rate: learning rates.  noise: of the drivers, in standard deviations.  mask_weight: of the opacity losses.
+    perceptual_weight: of LPIPS on patches, 0 leaves it out.  perceptual_from: share of the training after which it
+    enters.  fusion, deform: False for the ablations.  measured: pictures of each part whose PSNR is reported.
+    checkpoint_seconds: at most so much work is lost by a kill.  seed: of everything random.
+    """
+
+    steps: int = 1500
+    minutes: float = 0.0
+    frames: int = 16
+    head_rays: int = 320
+    other_rays: int = 112
+    samples: int = 8
+    basis: int = 16
+    head_resolution: int = 192
+    static_resolution: int = 256
+    plane_rate: float = 1e-2
+    network_rate: float = 3e-3
+    noise: float = 0.05
+    mask_weight: float = 0.01
+    perceptual_weight: float = 0.01
+    perceptual_from: float = 0.75
+    fusion: bool = True
+    deform: bool = True
+    measured: int = 24
+    checkpoint_seconds: float = 30.0
+    seed: int = 0
+
+
+def run(folder: SubjectFolder, params: NerfParams) -> dict[str, Any]:
+    """video.mp4, flame.parquet, masks.parquet, background.png, open head, LPIPS -> nerf.safetensors, nerf.json,
+    nerf_curve.csv.  Returns the metrics.
+
+    Raises MissingInput, DamagedArtifact, or StageFailed where the clip is too short or too little of it is tracked.
+    """
+    assets = AssetFolder.default()
+    sequence = read_flame(folder.flame)
+    head = read_head(assets.open_head)
+    _check(folder, sequence, head_identity(assets.open_head))
+    lpips = read_lpips(assets.lpips) if params.perceptual_weight > 0 else None
+    plate = read_background(folder.background)
+    split = train_length(len(sequence))
+    rows = np.flatnonzero(sequence.usable[:split])
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    inputs = [folder.video, folder.flame, folder.masks, folder.background, assets.open_head]
+    belongs_to = fingerprint(asdict(params), inputs)
+
+    with DecodedPictures(
+        folder.video, folder.masks, len(sequence), sequence.image_size, folder.checkpoints
+    ) as pictures, torch.random.fork_rng(devices=[]):  # fmt: skip
+        torch.manual_seed(params.seed)
+        arrays = flame_arrays(sequence, sequence.shape)
+        with torch.no_grad():
+            front = person_front_map(head, arrays.shape, MAP_RESOLUTION)
+            driving = driving_of(head, arrays, front)
+        network = _network(params, sequence, driving, front, plate, rows)
+        survey(network, driving, pictures.labels, rows)
+        cells = cells_of(network, driving)
+        regions = ([int(label) for label in FINE], [int(Label.NECK)], [int(Label.TORSO)])
+        shares = RayShares(
+            params.head_rays,
+            params.head_rays // 4,
+            params.head_rays // 8,
+            params.other_rays,
+            params.other_rays * 4 // 7,
+        )
+        sampler = RaySampler(pictures, cells, rows, shares, params.samples, params.seed, regions)
+        network.to(device)
+        trainer = Trainer(
+            network,
+            driving,
+            sampler,
+            Labels(tuple(int(label) for label in HEAD_LABELS), (int(Label.NECK),)),
+            _schedule(params),
+            patch_centres(pictures.labels, rows) if lpips else None,
+            lpips.to(device) if lpips else None,
+            device,
+        )
+        report = Report(trainer, pictures, rows, np.flatnonzero(sequence.usable[split:]) + split, params.measured)
+        seconds, curve, done = train(trainer, params, folder, belongs_to, report)
+        metrics = report.final(seconds, done, params)
+    trained = TrainedNerf(
+        network.cpu().eval(),
+        front,
+        sequence.shape,
+        head_identity(assets.open_head),
+        dict(sequence.parts) | _parts(params, device),
+        {"steps": done, "seed": params.seed, "device": str(device), "frames": len(rows)},
+    )
+    write_nerf(folder.nerf, trained)
+    write_curve(folder.nerf_curve, curve)
+    write_metrics(folder.nerf_metrics, metrics | {"parts": trained.parts})
+    (folder.checkpoints / "nerf.safetensors").unlink(missing_ok=True)
+    return metrics
+
+
+def train(
+    trainer: Trainer, params: NerfParams, folder: SubjectFolder, belongs_to: str, report: "Report"
+) -> tuple[float, list[dict[str, float]], int]:
+    """Walk the schedule, resuming where a checkpoint of the same inputs lies.  Returns seconds, curve, steps done."""
+    path = folder.checkpoints / "nerf.safetensors"
+    start, before, curve = 0, 0.0, []
+    checkpoint = read_checkpoint(path, belongs_to)
+    if checkpoint:
+        trainer.restore(checkpoint.tensors)
+        start, before, curve = checkpoint.step, checkpoint.seconds, checkpoint.curve
+        print(f"nerf: resuming at step {start} of {params.steps}", flush=True)
+    logged = max(params.steps // 20, 1)
+    clock = saved = time.monotonic()
+    reporting = 0.0  # seconds that went into reporting, not training
+    sums = [0.0, 0.0, 0]
+    step = start
+
+    def spent() -> float:
+        return before + time.monotonic() - clock - reporting
+
+    with tqdm(total=params.steps, initial=start, desc="nerf: train", unit="step", mininterval=2) as bar:
+        while step < params.steps:
+            share = max(step / params.steps, spent() / (60 * params.minutes) if params.minutes > 0 else 0.0)
+            if share >= 1:
+                break
+            result = trainer.step(step, share)
+            if not math.isfinite(result.loss):
+                raise StageFailed(f"nerf: the loss is {result.loss} at step {step}: lower nerf.plane_rate")
+            sums = [sums[0] + result.loss, sums[1] + result.error, sums[2] + 1]
+            step += 1
+            bar.update()
+            if step % logged == 0 or step == params.steps:
+                seconds, paused = spent(), time.monotonic()
+                row = {"step": float(step), "seconds": seconds, "loss": sums[0] / sums[2]}
+                row |= {"psnr_rays": decibels(sums[1] / sums[2])} | report.glance()
+                curve.append(row)
+                bar.set_postfix({name: f"{row[name]:.2f}" for name in ("psnr_train", "psnr_held_out")}, refresh=False)
+                sums = [0.0, 0.0, 0]
+                reporting += time.monotonic() - paused
+            if time.monotonic() - saved > params.checkpoint_seconds:
+                write_checkpoint(path, Checkpoint(step, spent(), curve, trainer.state()), belongs_to)
+                saved = time.monotonic()
+    return spent(), curve, step
+
+
+class Report:
+    """Figures of a training run: PSNR of whole pictures, of the training part and of the held-out part.
+
+    Held-out frames are measured for reporting only.  The face box is the bounding box of the head's label pixels
+    without hair.
+    """
+
+    def __init__(
+        self, trainer: Trainer, pictures: DecodedPictures, train_rows: np.ndarray, held_rows: np.ndarray, count: int
+    ):
+        self.trainer, self.pictures = trainer, pictures
+        self.rows = {"train": _spread(train_rows, count), "held_out": _spread(held_rows, count)}
+
+    def glance(self) -> dict[str, float]:
+        """PSNR of a few pictures at half size, for the curve."""
+        size = self.pictures.labels.shape[1] // 2
+        out = {}
+        for part, rows in self.rows.items():
+            errors = []
+            for row, picture in zip(rows[::4], self._render(rows[::4], size), strict=True):
+                truth = self.pictures.colours[row].reshape(size, 2, size, 2, 3).mean((1, 3)) / 255
+                errors.append(np.mean((picture - truth) ** 2))
+            out[f"psnr_{part}"] = float(np.mean([decibels(float(e)) for e in errors])) if errors else math.nan
+        return {name: value for name, value in out.items() if math.isfinite(value)}
+
+    def final(self, seconds: float, steps: int, params: NerfParams) -> dict[str, Any]:
+        """The content of nerf.json."""
+        metrics: dict[str, Any] = {}
+        for part, rows in self.rows.items():
+            scores: dict[str, list[float]] = {"psnr": [], "psnr_face": [], "psnr_person": []}
+            for row, picture in zip(rows, self._render(rows, self.pictures.labels.shape[1]), strict=True):
+                labels = self.pictures.labels[row]
+                error = (picture - self.pictures.colours[row] / 255.0) ** 2
+                scores["psnr"].append(decibels(float(error.mean())))
+                face = np.argwhere(np.isin(labels, [label for label in HEAD_LABELS if label != Label.HAIR]))
+                if len(face):
+                    (top, left), (bottom, right) = face.min(0), face.max(0) + 1
+                    scores["psnr_face"].append(decibels(float(error[top:bottom, left:right].mean())))
+                if (labels > 0).any():
+                    scores["psnr_person"].append(decibels(float(error[labels > 0].mean())))
+            metrics[part] = {name: float(np.mean(v)) if v else "not measured" for name, v in scores.items()}
+            metrics[part]["pictures"] = len(rows)
+        rays = params.frames * (params.head_rays + params.other_rays)
+        return metrics | {
+            "steps": steps,
+            "seconds": seconds,
+            "rays_per_second": steps * rays / max(seconds, 1e-9),
+            "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "parameters": sum(p.numel() for p in self.trainer.network.parameters()),
+            "device": str(self.trainer.device),
+        }
+
+    def _render(self, rows: np.ndarray, size: int) -> Any:
+        network = self.trainer.network
+        with torch.no_grad():
+            planes = network.planes()
+            for row in rows:
+                driving = self.trainer.driving.pick(torch.tensor([row]), self.trainer.device)
+                yield render_picture(network, driving, size, planes).clamp(0, 1).cpu().numpy()
+
+
+def decibels(error: float) -> float:
+    """PSNR of a mean squared error of values in 0..1; 99 dB stands for no error at all."""
+    return min(-10 * math.log10(error), 99.0) if error > 0 else 99.0
+
+
+def _spread(rows: np.ndarray, count: int) -> np.ndarray:
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int))] if len(rows) else rows
+
+
+def _check(folder: SubjectFolder, sequence: FlameSequence, head: dict[str, Any]) -> None:
+    if sequence.head.get("sha256") != head["sha256"]:
+        raise DamagedArtifact(folder.flame, f"fitted with another head model than {head['name']!r}")
+    try:
+        split = train_length(len(sequence))
+    except ValueError as error:
+        raise StageFailed(f"nerf: {error}") from None
+    usable = int(sequence.usable[:split].sum())
+    if usable < MINIMUM:
+        raise StageFailed(
+            f"nerf: only {usable} usable frames in the training part, {MINIMUM} are needed: give a longer clip or one "
+            "in which the face is seen more"
+        )
+
+
+def _network(
+    params: NerfParams, sequence: FlameSequence, driving: Driving, front: Any, plate: np.ndarray, rows: np.ndarray
+) -> DualBranchNerf:
+    config = NerfConfig(
+        image_size=sequence.image_size,
+        focal=float(sequence.focal),
+        faces=driving.face.shape[1],
+        poses=driving.pose.shape[1],
+        # The front of the head stands before the head frame's origin by the rest surface's height.
+        depth=float((-driving.translation[rows, 2]).mean() - front.height.mean()),
+        map_resolution=MAP_RESOLUTION,
+        head_resolution=params.head_resolution,
+        static_resolution=params.static_resolution,
+        samples=params.samples,
+        basis=params.basis,
+        fusion=params.fusion,
+        deform=params.deform,
+    )
+    network = DualBranchNerf(config, front, torch.from_numpy(plate.astype(np.float32) / 255).permute(2, 0, 1))
+    for name in ("face", "pose"):
+        mean, scale = standardisation(getattr(driving, name)[rows])
+        getattr(network, f"{name}_mean").copy_(mean)
+        getattr(network, f"{name}_scale").copy_(scale)
+    return network
+
+
+def _schedule(params: NerfParams) -> Schedule:
+    return Schedule(
+        steps=params.steps,
+        frames=params.frames,
+        plane_rate=params.plane_rate,
+        network_rate=params.network_rate,
+        mask_weight=params.mask_weight,
+        noise=params.noise,
+        perceptual_from=params.perceptual_from,
+        perceptual_weight=params.perceptual_weight,
+    )
+
+
+def _parts(params: NerfParams, device: torch.device) -> dict[str, str]:
+    missing = [name for name in ("fusion", "deform") if not getattr(params, name)]
+    return {
+        "portrait": "DBF-NeRF" + (f" without {' and '.join(missing)} (ablation)" if missing else ""),
+        "portrait encoding": "tri-plane pyramids and expression-blended planes, plain torch",
+        "perceptual loss": "LPIPS v0.1 AlexNet on patches" if params.perceptual_weight > 0 else "none",
+        "training device": str(device),
+    }
+
+
+if __name__ == "__main__":
+    raise SystemExit(main("nerf", NerfParams, run))

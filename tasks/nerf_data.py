@@ -1,0 +1,141 @@
+"""What the nerf stage trains on: decoded pictures on disk, and what is measured from the label maps once."""
+
+import mmap
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from models.nerf.driving import Driving
+from models.nerf.front_map import meet_surface
+from models.nerf.network import DualBranchNerf
+from models.nerf.rays import pixel_centres
+from models.nerf.rendering import head_cells
+from tasks.artifacts.masks import HEAD_LABELS, Label, MaskReader
+from tasks.artifacts.video import read_frames
+from tasks.errors import DamagedArtifact
+
+FINE = (Label.LIPS, Label.MOUTH, Label.EYES)
+GRID = 64  # rays a side with which a frame is surveyed
+SURVEYED = 160  # frames that the survey of the head's places looks at
+GROWTH = 7  # texels of the front map by which the places where head was seen grow; odd
+
+
+class DecodedPictures:
+    """Pictures and label maps of a subject, decoded once into an unnamed temporary file.
+
+    colours uint8 [N, S, S, 3] and labels uint8 [N, S, S] are mapped, not loaded.  The file has no name once it is
+    open, so that even a killed process leaves nothing behind.  Use as a context manager.
+    """
+
+    def __init__(self, video: Path, masks: Path, frames: int, size: int, folder: Path):
+        self.video, self.masks, self.frames, self.size, self.folder = video, masks, frames, size, folder
+
+    def __enter__(self) -> "DecodedPictures":
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / "nerf-pictures.tmp-0"
+        pixels = self.frames * self.size**2
+        with path.open("w+b") as file:
+            path.unlink()
+            file.truncate(4 * pixels)
+            self._map = mmap.mmap(file.fileno(), 4 * pixels)
+        shape = (self.frames, self.size, self.size)
+        self.colours = np.frombuffer(self._map, np.uint8, 3 * pixels).reshape(*shape, 3)
+        self.labels = np.frombuffer(self._map, np.uint8, pixels, 3 * pixels).reshape(shape)
+        self._decode()
+        return self
+
+    def _decode(self) -> None:
+        reader = MaskReader(self.masks)
+        if len(reader) != self.frames:
+            raise DamagedArtifact(self.masks, f"{len(reader)} label maps for {self.frames} tracked frames")
+        count = 0
+        for picture in tqdm(
+            read_frames(self.video), total=self.frames, desc="nerf: decode", unit="frame", mininterval=2
+        ):
+            if count == self.frames:
+                raise DamagedArtifact(self.video, f"more than the {self.frames} tracked frames")
+            if picture.shape != (self.size, self.size, 3):
+                raise DamagedArtifact(
+                    self.video, f"{picture.shape[1]}x{picture.shape[0]} pixels, tracked at {self.size}"
+                )
+            labels = reader[count]
+            if labels.shape != (self.size, self.size):
+                raise DamagedArtifact(self.masks, f"label map of shape {labels.shape}, pictures of {self.size}")
+            self.colours[count], self.labels[count] = picture, labels
+            count += 1
+        if count != self.frames:
+            raise DamagedArtifact(self.video, f"{count} frames, {self.frames} were tracked")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        del self.colours, self.labels
+        try:
+            self._map.close()
+        except BufferError:
+            pass  # a view is still referred to by a traceback; the file has no name and goes with the process
+
+
+def survey(network: DualBranchNerf, driving: Driving, labels: np.ndarray, rows: np.ndarray) -> None:
+    """Set what the head branch knows from label maps [N, S, S] of training rows: where head can be, and where the
+    blended plane is needed (mouth and eyes)."""
+    head = network.head
+    side = head.occupancy.shape[-1]
+    step = max(labels.shape[1] // GRID, 1)
+    grid = labels.shape[1] // step
+    pixels = pixel_centres(grid, network.config.image_size)
+    occupancy = torch.zeros(side, side)
+    fine = []
+    for row in rows[:: max(1, len(rows) // SURVEYED)]:
+        drive = driving.pick(torch.tensor([row]))
+        origin, directions = network.head_rays(pixels[None], drive)
+        maps = drive.displacement if head.use_deform else torch.zeros_like(drive.displacement)
+        _, _, places = meet_surface(origin, directions, head.surface, maps, head.centre, head.extent)
+        seen = torch.from_numpy(
+            labels[row][step // 2 :: step, step // 2 :: step][:grid, :grid].reshape(-1).astype(np.int64)
+        )
+        places = places[0]
+        inside = (places.abs() < 1).all(-1)
+        covered = inside & torch.isin(seen, torch.tensor([*HEAD_LABELS, Label.NECK]))
+        texels = ((places[covered] + 1) * side / 2).long().clamp(0, side - 1)
+        occupancy[texels[:, 1], texels[:, 0]] = 1
+        fine.append(places[inside & torch.isin(seen, torch.tensor(FINE))])
+    if occupancy.any():
+        grown = torch.nn.functional.max_pool2d(occupancy[None, None], GROWTH, stride=1, padding=GROWTH // 2)
+        head.occupancy.copy_(grown)
+    places = torch.cat(fine)
+    if len(places) >= 8:
+        low, high = torch.quantile(places, 0.01, dim=0), torch.quantile(places, 0.99, dim=0)
+        head.window.copy_(torch.cat([(low + high) / 2, ((high - low) / 2 * 1.35).clamp(0.1, 1.0)]))
+
+
+def cells_of(network: DualBranchNerf, driving: Driving) -> np.ndarray:
+    """bool [N, G, G]: ``head_cells`` of every frame."""
+    parts = [head_cells(network, driving.pick(rows)) for rows in torch.arange(len(driving)).split(16)]
+    return torch.cat(parts).numpy()
+
+
+def patch_centres(labels: np.ndarray, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+    """float32 [N, 5, 2]: mouth, left and right eye, middle of the face, chin-neck border (u, v) of the frames ``rows``.
+
+    A region that a frame lacks is replaced by the middle of its head, or of the picture.
+    """
+    size = labels.shape[1]
+    centres = np.full((len(labels), 5, 2), size / 2, np.float32)
+    head_table = np.isin(np.arange(256), HEAD_LABELS)
+    for row in rows:
+        frame = labels[row]
+        head = np.argwhere(head_table[frame])
+        if len(head) == 0:
+            continue
+        middle = head.mean(0)
+        mouth, eyes, neck = (np.argwhere(np.isin(frame, wanted)) for wanted in ((5, 6), (7,), (2,)))
+        left, right = eyes[eyes[:, 1] < middle[1]], eyes[eyes[:, 1] >= middle[1]]
+        border = neck[neck[:, 0] < neck[:, 0].min() + 4] if len(neck) else neck
+        regions = (mouth, left, right, head, border)
+        centres[row] = [(r.mean(0) if len(r) else middle)[::-1] + 0.5 for r in regions]
+    return centres

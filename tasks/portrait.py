@@ -1,0 +1,106 @@
+"""FLAME sequence in, pictures of the person out: what ``animate`` and ``evaluate`` draw with."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from models.flame.head import FlameHead
+from models.nerf.driving import Driving, FlameArrays, driving_of
+from models.nerf.network import Planes
+from models.nerf.rendering import render_picture
+from tasks.artifacts.flame import VECTORS, FlameSequence
+from tasks.artifacts.head import head_identity, read_head
+from tasks.artifacts.nerf import TrainedNerf, read_nerf
+from tasks.errors import BadInput, StageFailed
+
+CHUNK = 100  # frames whose conditions are in memory at once
+
+
+def flame_arrays(sequence: FlameSequence, shape: np.ndarray) -> FlameArrays:
+    """Parameters with every row finite: a row that is not usable holds the last usable one, leading rows the first.
+
+    shape: the identity to use (the trained person's).  Raises BadInput where no row is usable.
+    """
+    usable = sequence.usable
+    if not usable.any():
+        raise BadInput("no frame of the FLAME sequence is usable: there is nothing to render")
+    last = np.maximum.accumulate(np.where(usable, np.arange(len(usable)), -1))
+    rows = np.where(last >= 0, last, int(np.argmax(usable)))
+    values = {name: getattr(sequence, name)[rows].astype(np.float32) for name in ("expression", *VECTORS)}
+    return FlameArrays(np.asarray(shape, np.float32), **values)
+
+
+class Portrait:
+    """A trained person, ready to be driven.
+
+    image_size: pixels of a side the person was trained at.  identity: what made the pictures, for provenance.
+    """
+
+    def __init__(self, trained: TrainedNerf, head: FlameHead):
+        self.trained, self.head = trained, head
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.network = trained.network.to(self.device)
+        self._planes: Planes | None = None
+
+    @classmethod
+    def load(cls, nerf_weights_path: Path, head_path: Path) -> "Portrait":
+        """Read the weights and the head model they were trained with.
+
+        Raises MissingInput or DamagedArtifact, and StageFailed where the head model is another one.
+        """
+        trained = read_nerf(nerf_weights_path)
+        head = read_head(head_path)
+        found = head_identity(head_path)
+        if trained.head.get("sha256") != found["sha256"]:
+            raise StageFailed(
+                f"{nerf_weights_path} was trained with the head model {trained.head.get('name')!r} of another hash "
+                f"than {head_path}: run the track and nerf stages again, or restore that head model"
+            )
+        return cls(trained, head)
+
+    @property
+    def image_size(self) -> int:
+        return self.network.config.image_size
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        return {"head": self.trained.head, "parts": self.trained.parts, "training": self.trained.training}
+
+    def render(self, sequence: FlameSequence, size: int | None = None) -> Iterator[np.ndarray]:
+        """Yield one uint8 RGB picture [size, size, 3] a row of ``sequence``.
+
+        The camera (focal length) and the identity's shape are the trained ones.  A row that is not usable holds the
+        last usable pose (leading ones: the first).  Raises BadInput for a sequence of another head model or size.
+        """
+        size = size or self.image_size
+        if size < 16:
+            raise BadInput(f"a render of {size} pixels is too small: ask for 16 or more")
+        if len(sequence) == 0:
+            raise BadInput("the FLAME sequence has no frame: there is nothing to render")
+        if sequence.head.get("sha256", self.trained.head.get("sha256")) != self.trained.head.get("sha256"):
+            raise BadInput(
+                f"the FLAME sequence belongs to the head model {sequence.head.get('name')!r}, this portrait to "
+                f"{self.trained.head.get('name')!r}: track the video again with this head model"
+            )
+        if sequence.expression.shape[1] != self.head.expression_size:
+            raise BadInput(
+                f"the FLAME sequence has {sequence.expression.shape[1]} expression coefficients, the head model "
+                f"{self.head.expression_size}: track the video again with this head model"
+            )
+        return self._pictures(flame_arrays(sequence, self.trained.shape), size)
+
+    def _pictures(self, arrays: FlameArrays, size: int) -> Iterator[np.ndarray]:
+        for start in range(0, len(arrays), CHUNK):
+            driving = driving_of(self.head, arrays, self.trained.front, slice(start, start + CHUNK))
+            for row in range(len(driving)):
+                yield self._picture(driving, row, size)
+
+    @torch.no_grad()
+    def _picture(self, driving: Driving, row: int, size: int) -> np.ndarray:
+        if self._planes is None:
+            self._planes = self.network.planes()
+        picture = render_picture(self.network, driving.pick(torch.tensor([row]), self.device), size, self._planes)
+        return (picture.clamp(0, 1) * 255).round().byte().cpu().numpy()
