@@ -1,4 +1,4 @@
-"""The whole pipeline on one clip, in a fresh checkout: seconds and peak memory of every stage, quality beside baselines.
+"""The whole pipeline on one clip, in a fresh checkout: cost of every stage, quality beside baselines.
 
 python -m benchmarks pipeline --clip CLIP --profile cpu
 """
