@@ -110,12 +110,14 @@ def run(folder: SubjectFolder, params: EvaluateParams) -> None:
         raise StageFailed(f"evaluate: {error}: there is no nearest frame to compare with") from None
     chosen = spread(len(clip) - train, params.measured_frames)
 
-    def writer(path: Path, first: int, driven_by: str) -> VideoWriter:
+    painted = {**clip.parts, **portrait.identity.get("parts", {})}
+
+    def writer(path: Path, first: int, driven_by: str, parts: dict[str, str]) -> VideoWriter:
         record = provenance(
             clip.record,
             clip.flame.head,
             {"adf": folder.adf, "nerf": folder.nerf},
-            clip.parts,
+            parts,
             driven_by=driven_by,
             frames={"first": first, "held_out_from": train, "end": len(clip)},
             trained_on_seconds=round((train - first) / clip.flame.fps, 3),
@@ -127,8 +129,10 @@ def run(folder: SubjectFolder, params: EvaluateParams) -> None:
     with (
         FaceMesh(static=True) as mesh,
         Baselines(nearest, clip.flame.image_size) as baselines,
-        writer(folder.render, speech_first, "the clip's own speech, style of its training part") as spoken_video,
-        writer(folder.self_driven, self_first, "the clip's own tracked FLAME parameters") as self_video,
+        writer(
+            folder.render, speech_first, "the clip's speech, style of its training part", painted | motion.parts
+        ) as spoken_video,
+        writer(folder.self_driven, self_first, "the clip's tracked FLAME parameters", painted) as self_video,
         tqdm(total=len(clip) - min(speech_first, self_first), desc="evaluate", unit="frame", mininterval=2) as bar,
     ):
         sheet = ScoreSheet(frames, chosen & (nearest >= 0), clip.flame.image_size, lpips, mesh)

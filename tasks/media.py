@@ -15,8 +15,10 @@ MAX_SECONDS = 4 * 3600
 GAP = 0.04  # seconds: smaller jumps of the sound's clock are rounding, larger ones are real gaps
 
 
-def decode_sound(path: Path, origin: float | None = None, samples: int | None = None) -> np.ndarray:
-    """Decode the default sound stream of an audio or video file: float32 [T] in -1..1, 16 kHz mono.
+def decode_sound(
+    path: Path, origin: float | None = None, samples: int | None = None, rate: int = SAMPLE_RATE
+) -> np.ndarray:
+    """Decode the default sound stream of an audio or video file: float32 [T] in -1..1, mono, 16 kHz unless ``rate``.
 
     origin: time on the file's clock, in seconds, that sample 0 stands for; None: the first video frame where
     there is a video, else the first sound.  Sound that starts later is preceded by silence, sound before it is
@@ -32,10 +34,10 @@ def decode_sound(path: Path, origin: float | None = None, samples: int | None = 
         if origin is None and any(not s.disposition & s.disposition.attached_pic for s in container.streams.video):
             origin = _first_picture(Path(path))
         pieces: list[tuple[int, np.ndarray]] = []
-        limit = MAX_SECONDS * SAMPLE_RATE if samples is None else samples
-        for start, block in _segments(container, stream):
+        limit = MAX_SECONDS * rate if samples is None else samples
+        for start, block in _segments(container, stream, rate):
             origin = start if origin is None else origin
-            first = round((start - origin) * SAMPLE_RATE)
+            first = round((start - origin) * rate)
             if first >= limit:
                 break
             pieces.append((first, block))
@@ -52,8 +54,8 @@ def decode_sound(path: Path, origin: float | None = None, samples: int | None = 
     return np.clip(out, -1.0, 1.0)
 
 
-def _segments(container: Any, stream: Any) -> Iterator[tuple[float, np.ndarray]]:
-    """Yield (start in seconds, float32 [T] at 16 kHz) of every stretch of sound without a gap, in pieces."""
+def _segments(container: Any, stream: Any, rate: int) -> Iterator[tuple[float, np.ndarray]]:
+    """Yield (start in seconds, float32 [T] at ``rate``) of every stretch of sound without a gap, in pieces."""
     resampler = None
     key: tuple[Any, ...] = ()
     start, count, clock = (
@@ -67,23 +69,23 @@ def _segments(container: Any, stream: Any) -> Iterator[tuple[float, np.ndarray]]
         now = (frame.sample_rate, frame.layout.name, frame.format.name)
         if resampler is None or now != key or abs(time - clock) > GAP:
             if resampler is not None:
-                yield from _give(resampler.resample(None), start, count)
-            resampler = av.AudioResampler("flt", "mono", SAMPLE_RATE)
+                yield from _give(resampler.resample(None), start, count, rate)
+            resampler = av.AudioResampler("flt", "mono", rate)
             key, start, count = now, time, 0
         clock = time + duration
         frame.pts = None
-        for piece in _give(resampler.resample(frame), start, count):
+        for piece in _give(resampler.resample(frame), start, count, rate):
             count += len(piece[1])
             yield piece
     if resampler is not None:
-        yield from _give(resampler.resample(None), start, count)
+        yield from _give(resampler.resample(None), start, count, rate)
 
 
-def _give(frames: list[Any], start: float, count: int) -> Iterator[tuple[float, np.ndarray]]:
+def _give(frames: list[Any], start: float, count: int, rate: int) -> Iterator[tuple[float, np.ndarray]]:
     for frame in frames:
         block = frame.to_ndarray().reshape(-1).astype(np.float32)
         # A damaged float stream can hold anything; a voice cannot.
-        yield start + count / SAMPLE_RATE, np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0)
+        yield start + count / rate, np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0)
         count += len(block)
 
 

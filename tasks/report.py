@@ -177,13 +177,15 @@ def _track_line(flame: FlameSequence) -> str:
 
 def _track_curves(flame: FlameSequence, first: int) -> list[tuple[str, Markup]]:
     held_out = (float(flame.t[first]), float(flame.t[-1]), "held out")
-    degrees = np.degrees(flame.global_rotation + flame.neck_rotation)
+    degrees = np.full((len(flame), 3), np.nan)
+    known = flame.usable
+    if known.any():
+        skull = Rotation.from_rotvec(flame.global_rotation[known]) * Rotation.from_rotvec(flame.neck_rotation[known])
+        degrees[known] = skull.as_euler("xyz", degrees=True)
     turned = dict(zip(("nod", "turn", "tilt"), degrees.T, strict=True))
+    error = {"error": flame.landmark_error}
     return [
-        (
-            "Landmark error",
-            curve_svg("track-error", flame.t, {"error": flame.landmark_error}, "seconds", "px", held_out),
-        ),
+        ("Landmark error", curve_svg("track-error", flame.t, error, "seconds", "px", held_out)),
         ("Head rotation", curve_svg("track-pose", flame.t, turned, "seconds", "degrees", held_out)),
     ]
 
