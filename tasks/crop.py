@@ -75,6 +75,15 @@ def run(folder: SubjectFolder, params: CropParams) -> FrameTable:
         raise BadInput(f"crop.size is {params.size}: it must be an even number, at least 64")
     if not folder.source.exists():
         raise MissingInput(folder.source, "erlnet onboard (dvc pull brings it back on another machine)")
+    try:
+        return _crop(folder, params)
+    except BaseException:
+        for path in (folder.video, folder.audio, folder.frames):
+            path.unlink(missing_ok=True)  # a part of the three would look like a result
+        raise
+
+
+def _crop(folder: SubjectFolder, params: CropParams) -> FrameTable:
     with SourceVideo(folder.source) as source:
         facts = source.facts
         survey = survey_source(source, params)

@@ -24,7 +24,7 @@ MIN_SECONDS = 3.0
 MAX_SECONDS = 3600.0
 MIN_FPS = 10.0
 MIN_SIDE = 128  # pixels of the picture's short side
-MIN_FACE = 48.0  # pixels of the source: below, eyes and lips are a handful of pixels
+MIN_FACE = 64.0  # pixels of the source: below, eyes and lips are a handful of pixels
 MIN_FACE_SHARE = 0.5  # of the sampled pictures
 
 
