@@ -28,9 +28,9 @@ class Motion:
 class Adf(nn.Module):
     """All parts and the path of generation.
 
-    The expression branch is  mean + gain * (skip + gate * (decoded - skip)):  the kernel regression ``skip`` and the
+    The expression branch is  mean + gain (skip + gate (decoded - skip)):  the kernel regression ``skip`` and the
     motion ``decoded`` from predicted codes are averaged with a ``gate`` in 0..1 that a held-back piece of the
-    training part decides, and ``gain`` gives back the liveliness that averaging takes away.
+    training part decides, and the matrix ``gain`` gives back the liveliness that averaging takes away.
     """
 
     gate: Tensor
@@ -54,7 +54,7 @@ class Adf(nn.Module):
         self.to_expression = SpeechToExpression(config, heard)
         self.to_pose = PosePrior(config, heard)
         self.register_buffer("gate", torch.tensor(0.5))
-        self.register_buffer("gain", torch.ones(()))
+        self.register_buffer("gain", torch.eye(expression))
         # What the training part ever showed, per channel of the expression branch: coefficients have a range.
         self.register_buffer("lower", torch.full((config.expression.channels,), -torch.inf))
         self.register_buffer("upper", torch.full((config.expression.channels,), torch.inf))
@@ -81,7 +81,7 @@ class Adf(nn.Module):
 
     def fuse(self, skipped: Tensor, decoded: Tensor) -> Tensor:
         """Both predictions [..., components] -> expression motion in the same coordinates."""
-        return self.gain * (skipped + self.gate * (decoded - skipped))
+        return (skipped + self.gate * (decoded - skipped)) @ self.gain
 
     @torch.no_grad()
     def generate(

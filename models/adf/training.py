@@ -21,6 +21,8 @@ from models.adf.skip import KernelSkip
 
 GAP = 4  # frames nearer than this are neither matching nor opposing in the contrastive loss
 TEMPERATURE = 0.1
+MAX_GAIN = 1.6
+RELIABLE = 0.5
 
 
 @dataclass(frozen=True)
@@ -305,8 +307,9 @@ class _Trainer:
         """Gate and gain in closed form from the held-back frames.
 
         gate: least squares of truth - skip on decoded - skip, pulled towards 1/2 as by 50 more frames.
-        gain: spread of the truth over spread of the fused motion in the direction in which the fused motion is
-        largest (for a speaker: the mouth opening), times ``lively``; at least 1, at most 2.
+        gain: in every principal direction of predicted motion whose out-of-fold correlation with the truth is at least
+        RELIABLE (for a speaker above all the mouth opening): spread of the truth over spread of the fused motion times
+        ``lively``, 1 to MAX_GAIN; elsewhere 1, as there it would amplify errors.
         """
         adf, plan = self.adf, self.plan
         decoded, skipped, truth = self._predict_late()
@@ -314,11 +317,21 @@ class _Trainer:
         power = step.square().sum()
         prior = 50.0 * power / len(step)
         adf.gate.copy_((((step * miss).sum() + 0.5 * prior) / (power + prior).clamp_min(1e-9)).clamp(0.0, 1.0))
-        fused = skipped + adf.gate * step
-        direction = torch.linalg.svd(fused - fused.mean(0), full_matrices=False)[2][0]
-        made, real = (fused @ direction).std(), (truth @ direction).std()
-        adf.gain.copy_((plan.lively * real / made.clamp_min(1e-6)).clamp(1.0, 2.0))
-        self.log.facts |= {"gate": float(adf.gate), "gain": float(adf.gain)}
+        every, real = (torch.cat([getattr(s, name) for s in self.segments]) for name in ("skipped", "expression"))
+        directions = torch.linalg.svd(every - every.mean(0), full_matrices=False)[2]
+        adf.gain.copy_(torch.eye(len(adf.gain)))
+        gains = []
+        for direction in directions:
+            # How far the skip path falls short shows on all frames (its predictions are out of fold); what the codes
+            # add to it or take from it only on the held-back ones.
+            guess, fact = every @ direction, real @ direction
+            if float(torch.corrcoef(torch.stack([guess, fact]))[0, 1]) < RELIABLE:
+                continue
+            added = _spread((skipped + adf.gate * step) @ direction) / _spread(skipped @ direction)
+            gain = plan.lively * _spread(fact) / (_spread(guess) * added.clamp(0.8, 1.25))
+            gains.append(float(gain.clamp(1.0, MAX_GAIN)))
+            adf.gain += (gains[-1] - 1.0) * torch.outer(direction, direction)
+        self.log.facts |= {"gate": float(adf.gate), "gain": gains[0] if gains else 1.0, "gained": float(len(gains))}
 
     def _predict_late(self) -> tuple[Tensor, Tensor, Tensor]:
         """decoded, skipped and true expression motion [N, components] of the held-back frames."""
@@ -337,3 +350,7 @@ class _Trainer:
         windows = [w for part in both for w in part.split(self.adf.config.window)]
         longest = max(len(w) for w in windows)
         return torch.stack([self.adf.style(w[None])[0] for w in windows if len(w) == longest]).mean(0, keepdim=True)
+
+
+def _spread(x: Tensor) -> Tensor:
+    return x.std(correction=0).clamp_min(1e-6)

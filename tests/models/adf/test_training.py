@@ -1,0 +1,156 @@
+"""Training on synthetic speech that drives motion: it learns, it repeats, it generates any length."""
+
+import dataclasses
+
+import pytest
+import torch
+from spoken_motion import EXPRESSION, small_network, spoken_run
+
+from models.adf.data import Run, Segment, WindowSampler, hold_back
+from models.adf.motion import plain_metric
+from models.adf.network import Adf, Motion
+from models.adf.training import TrainingLog, TrainingPlan, train
+
+PLAN = TrainingPlan(space_steps=60, embedding_steps=60, expression_steps=60, pose_steps=60, batch=8)
+
+
+def trained(run: Run, plan: TrainingPlan = PLAN, seed: int = 0) -> tuple[Adf, TrainingLog]:
+    network = small_network()
+    log = train(network, [run], plain_metric(run.expression), plan, seed)
+    return network, log
+
+
+@pytest.fixture(scope="module")
+def learned() -> tuple[Adf, TrainingLog, Run]:
+    run = spoken_run(400)
+    return *trained(run), run
+
+
+def generate(network: Adf, run: Run, style: Run, seed: int = 0, temperature: float = 1.0) -> Motion:
+    return network.generate(
+        run.features, run.energy, Motion(style.expression, style.pose), temperature, torch.Generator().manual_seed(seed)
+    )
+
+
+def test_held_out_error_is_far_below_mean_motion(learned: tuple[Adf, TrainingLog, Run]) -> None:
+    network, _, run = learned
+    test = spoken_run(150, seed=5)
+    made = generate(network, test, run).expression[:, : EXPRESSION + 3]
+    truth = test.expression[:, : EXPRESSION + 3]
+    error = (made - truth).square().mean(0)
+    baseline = (run.expression.mean(0)[: EXPRESSION + 3] - truth).square().mean(0)
+    assert float((error / baseline).mean()) < 0.5
+    assert 0.7 < float(made.std(0).mean() / truth.std(0).mean()) < 1.2
+
+
+def test_the_codes_alone_carry_speech_too(learned: tuple[Adf, TrainingLog, Run]) -> None:
+    network, _, run = learned
+    test = spoken_run(150, seed=5)
+    style = network.style_code(Motion(run.expression, run.pose))
+    _, decoded = network.expression_parts(network.front(test.features, test.energy), style)
+    truth = network.expression_basis(test.expression)
+    assert float((decoded - truth).square().sum()) < 0.85 * float(truth.square().sum())
+
+
+@torch.no_grad()
+def test_speech_and_motion_find_each_other(learned: tuple[Adf, TrainingLog, Run]) -> None:
+    network, _, _ = learned
+    test = spoken_run(150, seed=6)
+    sound = network.embedding.embed_speech(network.front(test.features, test.energy)[None])[0]
+    motion = network.embedding.embed_motion(network.expression_basis(test.expression)[None])[0]
+    right = float((sound * motion).sum(-1).mean())
+    shifted = float((sound[20:] * motion[:-20]).sum(-1).mean())
+    assert right > shifted + 0.2
+
+
+def test_losses_fall_and_codes_are_used(learned: tuple[Adf, TrainingLog, Run]) -> None:
+    _, log, _ = learned
+    for name in ("expression_space.reconstruction", "pose_space.reconstruction", "embedding.info_nce", "pose.codes"):
+        values = [row[name] for row in log.curve if name in row]
+        assert values[-1] < 0.8 * values[0], name
+    assert log.facts["expression_perplexity_1"] > 6
+    assert log.facts["pose_perplexity_1"] > 3
+    steps = [row["step"] for row in log.curve]
+    assert steps == sorted(steps)
+    assert steps[-1] == PLAN.steps
+
+
+def test_the_same_seed_gives_the_same_weights_and_motion() -> None:
+    plan = dataclasses.replace(PLAN, space_steps=6, embedding_steps=6, expression_steps=6, pose_steps=6)
+    run = spoken_run(160)
+    first, second, other = trained(run, plan)[0], trained(run, plan)[0], trained(run, plan, seed=1)[0]
+    for name, value in first.state_dict().items():
+        assert torch.equal(value, second.state_dict()[name]), name
+    assert not torch.equal(first.to_expression.hear.weight, other.to_expression.hear.weight)
+    test = spoken_run(60, seed=3)
+    a, b = generate(first, test, run), generate(second, test, run)
+    assert torch.equal(a.pose, b.pose)
+    assert torch.equal(a.expression, b.expression)
+    assert not torch.equal(a.pose, generate(first, test, run, seed=1).pose)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 47, 48, 49, 131])
+def test_any_length_comes_out_finite(learned: tuple[Adf, TrainingLog, Run], frames: int) -> None:
+    network, _, run = learned
+    test = spoken_run(131, seed=4)
+    part = Run(*(getattr(test, f.name)[:frames] for f in dataclasses.fields(Run)))
+    made = generate(network, part, run)
+    assert made.expression.shape == (frames, EXPRESSION + 9)
+    assert made.pose.shape == (frames, 9)
+    assert torch.isfinite(made.expression).all()
+    assert torch.isfinite(made.pose).all()
+
+
+def test_long_motion_does_not_drift_or_jump(learned: tuple[Adf, TrainingLog, Run]) -> None:
+    network, _, run = learned
+    test = spoken_run(3000, seed=8)
+    made = generate(network, test, run)
+    low, high = run.pose.min(0).values, run.pose.max(0).values
+    room = high - low
+    assert torch.all(made.pose > low - 0.5 * room)
+    assert torch.all(made.pose < high + 0.5 * room)
+    assert float((made.pose[-500:].mean(0) - run.pose.mean(0)).abs().div(room).max()) < 0.35
+    # Seams would lie at multiples of half a window: motion there is no faster than elsewhere.
+    speed = network.expression_basis(made.expression).diff(dim=0).norm(dim=1)
+    seams = speed[23::24]
+    assert float(seams.mean()) < 1.3 * float(speed.mean())
+
+
+def test_temperature_zero_needs_no_seed(learned: tuple[Adf, TrainingLog, Run]) -> None:
+    network, _, run = learned
+    test = spoken_run(80, seed=9)
+    assert torch.equal(generate(network, test, run, 1, 0.0).pose, generate(network, test, run, 2, 0.0).pose)
+
+
+def test_one_still_frame_after_the_other_is_learned_as_stillness() -> None:
+    run = spoken_run(120)
+    still = Run(run.features, run.energy, run.expression[:1].repeat(120, 1), run.pose[:1].repeat(120, 1))
+    plan = dataclasses.replace(PLAN, space_steps=4, embedding_steps=4, expression_steps=4, pose_steps=4)
+    network, _ = trained(still, plan)
+    made = generate(network, run, still)
+    assert torch.allclose(made.expression, still.expression, atol=1e-3)
+    assert torch.allclose(made.pose, still.pose, atol=1e-3)
+
+
+def test_no_frames_are_refused() -> None:
+    with pytest.raises(ValueError, match="no frames"):
+        train(small_network(), [], torch.eye(EXPRESSION + 9), PLAN, 0)
+
+
+def test_sampler_never_crosses_a_gap_and_holds_back_the_end() -> None:
+    def segment(first: int, count: int) -> Segment:
+        rows = torch.arange(first, first + count, dtype=torch.float32)[:, None]
+        return Segment(rows, rows, rows, rows)
+
+    segments = [segment(0, 60), segment(1000, 80)]
+    early, late = hold_back(segments, 0.25)
+    assert [len(s) for s in early] == [60, 45]
+    assert late[0].heard[0, 0] == 1045
+    assert len(late[0]) == 35
+    sampler = WindowSampler(segments, 40, 4, torch.Generator().manual_seed(0))
+    batch = sampler(64, warp=False)
+    assert batch.heard.shape == (64, 40, 1)
+    assert torch.all(batch.heard.diff(dim=1) == 1)
+    warped = sampler(64)
+    assert warped.heard.shape == (64, 40, 1)
+    assert float(warped.heard.diff(dim=1).max()) < 1.2

@@ -1,0 +1,36 @@
+"""Overlapping windows: identity, cover, no seams."""
+
+import itertools
+
+import pytest
+import torch
+
+from models.adf.windows import blend, window_starts
+
+
+@pytest.mark.parametrize("frames", [1, 2, 7, 99, 100, 101, 149, 150, 151, 333])
+def test_blending_reproduces_what_all_windows_agree_on(frames: int) -> None:
+    truth = torch.randn(frames, 3)
+    assert torch.allclose(blend(frames, 100, 50, lambda a, b: truth[a:b]), truth, atol=1e-5)
+
+
+@pytest.mark.parametrize("frames", [5, 100, 101, 175, 1000])
+def test_windows_cover_every_frame_and_overlap(frames: int) -> None:
+    starts = window_starts(frames, 100, 50)
+    assert starts[0] == 0
+    assert starts[-1] + 100 >= frames
+    assert all(0 < b - a <= 50 for a, b in itertools.pairwise(starts))
+
+
+def test_disagreeing_windows_leave_no_seam() -> None:
+    # Every window claims another constant: the worst disagreement there can be, one unit between neighbours.
+    made = blend(500, 100, 50, lambda a, b: torch.full((b - a, 1), float((a // 50) % 2)))
+    steps = made.diff(dim=0).abs()
+    assert float(steps.max()) < 1.5 / 50  # the unit is spread over the whole overlap
+    hard = torch.cat([torch.full((50, 1), float(k % 2)) for k in range(10)])
+    assert float(hard.diff(dim=0).abs().max()) == 1.0
+
+
+def test_hop_beyond_the_window_is_refused() -> None:
+    with pytest.raises(ValueError, match="hop"):
+        blend(10, 4, 5, lambda a, b: torch.zeros(b - a, 1))
