@@ -121,15 +121,18 @@ class VideoWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if kind is None:
-                if self._stream is None:
-                    raise ValueError(f"{self.path}: no frame was written")
-                self._container.mux(self._stream.encode(None))
-                if self._sound is not None:
-                    self._write_sound()
+            try:
+                if kind is None:
+                    if self._stream is None:
+                        raise ValueError(f"{self.path}: no frame was written")
+                    self._container.mux(self._stream.encode(None))
+                    if self._sound is not None:
+                        self._write_sound()
+            finally:
+                self._container.close()  # writes the index, which a full disk refuses too
         except BaseException as late:
-            self._container.close()
             self._atomic.__exit__(type(late), late, late.__traceback__)
-            raise
-        self._container.close()
-        self._atomic.__exit__(kind, error, trace)
+            if kind is None:
+                raise
+        else:
+            self._atomic.__exit__(kind, error, trace)
