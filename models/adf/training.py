@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.adf.calibration import best_gate, gain_matrix
 from models.adf.contrastive import info_nce, nt_xent
 from models.adf.data import Run, Segment, WindowSampler, hold_back
 from models.adf.motion import pose_metric
@@ -21,8 +22,6 @@ from models.adf.skip import KernelSkip
 
 GAP = 4  # frames nearer than this are neither matching nor opposing in the contrastive loss
 TEMPERATURE = 0.1
-MAX_GAIN = 1.6
-RELIABLE = 0.5
 
 
 @dataclass(frozen=True)
@@ -304,34 +303,13 @@ class _Trainer:
 
     @torch.no_grad()
     def _settle(self) -> None:
-        """Gate and gain in closed form from the held-back frames.
-
-        gate: least squares of truth - skip on decoded - skip, pulled towards 1/2 as by 50 more frames.
-        gain: in every principal direction of predicted motion whose out-of-fold correlation with the truth is at least
-        RELIABLE (for a speaker above all the mouth opening): spread of the truth over spread of the fused motion times
-        ``lively``, 1 to MAX_GAIN; elsewhere 1, as there it would amplify errors.
-        """
-        adf, plan = self.adf, self.plan
+        adf = self.adf
         decoded, skipped, truth = self._predict_late()
-        step, miss = decoded - skipped, truth - skipped
-        power = step.square().sum()
-        prior = 50.0 * power / len(step)
-        adf.gate.copy_((((step * miss).sum() + 0.5 * prior) / (power + prior).clamp_min(1e-9)).clamp(0.0, 1.0))
+        adf.gate.copy_(best_gate(skipped, decoded, truth))
         every, real = (torch.cat([getattr(s, name) for s in self.segments]) for name in ("skipped", "expression"))
-        directions = torch.linalg.svd(every - every.mean(0), full_matrices=False)[2]
-        adf.gain.copy_(torch.eye(len(adf.gain)))
-        gains = []
-        for direction in directions:
-            # How far the skip path falls short shows on all frames (its predictions are out of fold); what the codes
-            # add to it or take from it only on the held-back ones.
-            guess, fact = every @ direction, real @ direction
-            if float(torch.corrcoef(torch.stack([guess, fact]))[0, 1]) < RELIABLE:
-                continue
-            added = _spread((skipped + adf.gate * step) @ direction) / _spread(skipped @ direction)
-            gain = plan.lively * _spread(fact) / (_spread(guess) * added.clamp(0.8, 1.25))
-            gains.append(float(gain.clamp(1.0, MAX_GAIN)))
-            adf.gain += (gains[-1] - 1.0) * torch.outer(direction, direction)
-        self.log.facts |= {"gate": float(adf.gate), "gain": gains[0] if gains else 1.0, "gained": float(len(gains))}
+        matrix, gains = gain_matrix(every, real, skipped, skipped + adf.gate * (decoded - skipped), self.plan.lively)
+        adf.gain.copy_(matrix)
+        self.log.facts |= {"gate": float(adf.gate), "gain": max(gains, default=1.0), "gained": float(len(gains))}
 
     def _predict_late(self) -> tuple[Tensor, Tensor, Tensor]:
         """decoded, skipped and true expression motion [N, components] of the held-back frames."""
@@ -350,7 +328,3 @@ class _Trainer:
         windows = [w for part in both for w in part.split(self.adf.config.window)]
         longest = max(len(w) for w in windows)
         return torch.stack([self.adf.style(w[None])[0] for w in windows if len(w) == longest]).mean(0, keepdim=True)
-
-
-def _spread(x: Tensor) -> Tensor:
-    return x.std(correction=0).clamp_min(1e-6)
