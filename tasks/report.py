@@ -38,7 +38,7 @@ from tasks.errors import StageFailed
 from tasks.params import read_profiles
 from tasks.provenance import tool_version
 from tasks.report_curves import curve_svg, training_panels
-from tasks.report_facts import COLUMNS, git_commit, hashes, metrics_table, resources, verdict
+from tasks.report_facts import COLUMNS, LABELS, git_commit, hashes, metrics_table, resources, verdict
 from tasks.report_players import repeated_player, spoken_player
 from tasks.report_sheets import crop_sheet, extremes, mask_sheet, picture_file, source_picture, track_sheet
 from tasks.stage import main
@@ -229,7 +229,7 @@ def _unmeasured(metrics: dict[str, Any]) -> list[str]:
     for method, title, _ in COLUMNS:
         for key, value in metrics.get(method, {}).items():
             if isinstance(value, str):
-                reasons.setdefault(f"{key.replace('_', ' ')}: {value}", []).append(title)
+                reasons.setdefault(f"{LABELS.get(key, key)}: {value}", []).append(title)
     return [f"{reason} [{', '.join(titles)}]" for reason, titles in reasons.items()]
 
 

@@ -10,9 +10,18 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 PALETTE = ("#2a9d8f", "#e76f51", "#8a6fdf", "#c99a1a", "#3d85c6", "#d1477f", "#6a994e", "#7f7f7f")
 _INK = "#7b7b7c"  # replaced by the page's own colour
+# The same thing has the same colour in every panel.
+_FIXED = {
+    "recording": _INK,
+    "Self-driven": PALETTE[0],
+    "Speech-driven": PALETTE[1],
+    "Nearest frame": PALETTE[2],
+    "Mean frame": PALETTE[3],
+}
 
 
 def curve_svg(
@@ -34,7 +43,7 @@ def curve_svg(
         "text.color": _INK, "axes.labelcolor": _INK, "axes.edgecolor": _INK, "xtick.color": _INK, "ytick.color": _INK,
     }  # fmt: skip
     with mpl.rc_context(style):
-        figure = Figure(figsize=(5.2, 2.5), layout="constrained")
+        figure = Figure(figsize=(5.4, 2.5), layout="constrained")
         figure.patch.set_alpha(0)
         axes = figure.add_subplot()
         axes.patch.set_alpha(0)
@@ -43,15 +52,16 @@ def curve_svg(
         for index, (label, values) in enumerate(series.items()):
             known = np.isfinite(values)
             mark = "o" if known.sum() <= 20 else None
-            colour = PALETTE[index % len(PALETTE)]
+            colour = _FIXED.get(label, PALETTE[index % len(PALETTE)])
             axes.plot(x[known], values[known], color=colour, label=label, linewidth=1.5, marker=mark, markersize=3)
         if shaded is not None:
             axes.axvspan(shaded[0], shaded[1], color="#8a6fdf", alpha=0.15, linewidth=0, label=shaded[2])
         if log:
             axes.set_yscale("log")
         axes.set(xlabel=x_label, ylabel=y_label)
+        axes.xaxis.set_major_locator(MaxNLocator(7, integer=bool(np.all(x == np.round(x)))))
         if len(series) > 1 or shaded is not None:
-            figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=8)
+            figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=8, columnspacing=1.2)
         out = io.BytesIO()
         FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None})
     return Markup(_for_the_page(out.getvalue().decode()))

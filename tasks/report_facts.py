@@ -70,6 +70,8 @@ FIGURES: tuple[tuple[str, tuple[Figure, ...]], ...] = (
     )),
 )  # fmt: skip
 
+LABELS = {figure.key: f"{figure.label} ({title.lower()})" for title, figures in FIGURES for figure in figures}
+
 
 def metrics_table(metrics: dict[str, Any]) -> list[dict[str, Any]]:
     """Groups of rows for the template: each cell has its text, the reason where there is no figure, and ``best``."""
