@@ -47,6 +47,7 @@ def onboard(
     """Make a subject of VIDEO and run every stage."""
     from flows.bridge.planner import Target, make_plan
     from flows.onboarding import Request, register
+    from flows.pipeline import PipelineWriter
     from flows.tables import onboarding_table
 
     root = repository_root()
@@ -69,7 +70,7 @@ def onboard(
     else:
         print(f"subject {subject} is up to date: nothing to run")
     folder = SubjectFolder.of(subject, root)
-    print(onboarding_table(folder, started))
+    print(onboarding_table(folder, PipelineWriter(root).stage_names, started))
     print(f"video:  {folder.render}")
     print(f"report: {folder.report}")
 

@@ -4,7 +4,7 @@
 code its stages import.  It is written again whenever that text would differ, and never edited by hand.
 """
 
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from flows.closure import import_closure
 from tasks.artifacts.atomic import write_text
 from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.subject import read_subject
+from tasks.params import read_profiles
 
 STAGES = ("crop", "track", "parse", "speech", "adf", "nerf", "evaluate", "report")
 
@@ -43,21 +44,38 @@ GITIGNORE = """\
 
 
 class PipelineWriter:
-    """Renders pipeline files of one checkout; the import closures are computed once a stage."""
+    """Renders the pipeline files of the checkout at ``root``; the import closures are computed once a stage."""
 
     def __init__(self, root: Path):
         self.root = root
-        loader = jinja2.FileSystemLoader(Path(__file__).with_name("templates"))
+        loader = jinja2.FileSystemLoader(root / "flows" / "templates")
         # YAML, not HTML: ids and profiles are checked against patterns before they come here.
         environment = jinja2.Environment(
             loader=loader, undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
         )
         self._template = environment.get_template("subject.dvc.yaml.j2")
+        self._profiles = read_profiles(root / "params.yaml")
         self._code = lru_cache(maxsize=None)(lambda stage: import_closure(root, f"tasks.{stage}"))
+
+    @cached_property
+    def stage_names(self) -> list[str]:
+        """Names of the stages in the template's order."""
+        return list(_stages(self.render("any", "any")))
 
     def render(self, subject: str, profile: str) -> str:
         """The text of the pipeline file.  Raises FileNotFoundError where a stage's module does not exist."""
-        return self._template.render(id=subject, profile=profile, code=self._code)
+        return self._template.render(
+            id=subject, profile=profile, code=self._code, parameters=partial(self._parameters, profile)
+        )
+
+    def _parameters(self, profile: str, stage: str) -> list[str]:
+        """Keys of params.yaml the stage depends on: its section, and by name what DVC would overlook in it.
+
+        DVC drops every key called ``size`` or ``nfiles`` from what identifies a run in its run cache, at any depth, and
+        would restore the files of another size.  As the end of a dotted key it is not dropped.
+        """
+        section = f"profiles.{profile}.{stage}"
+        return [section, *_overlooked(section, self._profiles.get(profile, {}).get(stage))]
 
     def expected(self, folder: SubjectFolder) -> str:
         """The text that ``folder``'s pipeline file should have, by its record.  Raises as ``read_subject``."""
@@ -79,6 +97,13 @@ class PipelineWriter:
             return []
         old, new = _stages(present), _stages(text)
         return [stage for stage in new if old.get(stage) != new[stage]]
+
+
+def _overlooked(prefix: str, section: Any) -> list[str]:
+    if not isinstance(section, dict):
+        return []
+    found = [f"{prefix}.{key}" for key in section if key in ("size", "nfiles")]
+    return found + [leaf for key, inner in section.items() for leaf in _overlooked(f"{prefix}.{key}", inner)]
 
 
 def _stages(text: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from flows.bridge.planner import look
-from flows.pipeline import STAGES, PipelineWriter
+from flows.pipeline import PipelineWriter
 from tasks.artifacts import run_record
 from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.subject import read_subject
@@ -59,20 +59,23 @@ def subject_states(root: Path, subjects: Iterable[str]) -> list[SubjectStatus]:
         (graph.stages[address].unit, graph.stages[address].name): reasons.get(address, "follows a stage that is stale")
         for address in affected
     }
-    return [_subject(root, subject, stale, errors.get(subject, "")) for subject in subjects]
+    names = writer.stage_names
+    return [_subject(root, subject, names, stale, errors.get(subject, "")) for subject in subjects]
 
 
-def _subject(root: Path, subject: str, stale: dict[tuple[str, str], str], error: str) -> SubjectStatus:
+def _subject(
+    root: Path, subject: str, names: list[str], stale: dict[tuple[str, str], str], error: str
+) -> SubjectStatus:
     folder = SubjectFolder.of(subject, root)
     try:
         record = read_subject(folder.record)
     except TaskError as damage:
-        return SubjectStatus(subject, "?", "?", {name: StageStatus("failed") for name in STAGES}, str(damage))
+        return SubjectStatus(subject, "?", "?", {name: StageStatus("failed") for name in names}, str(damage))
     if error:
-        stages = {name: StageStatus("failed") for name in STAGES}
+        stages = {name: StageStatus("failed") for name in names}
         return SubjectStatus(subject, record.profile, record.style, stages, error)
     quarantined = "; ".join(record.reasons) or "quarantined" if record.status == "quarantined" else None
-    stages = {name: _stage(folder, name, stale.get((subject, name)), quarantined) for name in STAGES}
+    stages = {name: _stage(folder, name, stale.get((subject, name)), quarantined) for name in names}
     return SubjectStatus(subject, record.profile, record.style, stages)
 
 

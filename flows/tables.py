@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from flows.pipeline import STAGES
 from tasks.artifacts import run_record
 from tasks.artifacts.layout import SubjectFolder
 
@@ -23,10 +22,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def onboarding_table(folder: SubjectFolder, started: float) -> str:
+def onboarding_table(folder: SubjectFolder, stages: Sequence[str], started: float) -> str:
     """The seconds every stage took; ``started``: since when a run counts as one of this call."""
     rows, total = [], 0.0
-    for stage in STAGES:
+    for stage in stages:
         record = run_record.read(folder.runs, stage)
         if record is None:
             rows.append([stage, "", "up to date (from the cache)"])
@@ -40,8 +39,9 @@ def onboarding_table(folder: SubjectFolder, started: float) -> str:
 
 
 def status_table(states: Sequence["SubjectStatus"]) -> str:
-    """One row a subject, one column a stage; failures are explained below."""
-    rows = [[state.id, *(state.stages[name].state for name in STAGES)] for state in states]
+    """One row a subject (there is at least one), one column a stage; failures are explained below."""
+    names = list(states[0].stages)
+    rows = [[state.id, *(state.stages[name].state for name in names)] for state in states]
     notes = []
     for state in states:
         if state.error:
@@ -50,7 +50,7 @@ def status_table(states: Sequence["SubjectStatus"]) -> str:
         for name, stage in state.stages.items():
             if stage.state in ("failed", "quarantined"):
                 notes.append(f"{name} of {state.id} {stage.state}: {stage.message}")
-    return "\n".join([table(["subject", *STAGES], rows), *notes])
+    return "\n".join([table(["subject", *names], rows), *notes])
 
 
 def plan_table(plan: "Plan") -> str:

@@ -25,6 +25,8 @@ from flows.bridge.process import ProcessGroups, TimedOut
 from flows.environment import stage_environment
 from tasks.artifacts.layout import SubjectFolder
 
+# What DVC says after every stage to a person at a terminal.
+HINTS = ("To track the changes with git", "\tgit add ", "To enable auto staging", "\tdvc config ", "Use `dvc push`")
 KEPT_LINES = 50  # of a stage's output, to explain a failure
 
 
@@ -63,6 +65,8 @@ def run_stage(root: Path, stage: Stage, groups: ProcessGroups, timeout: float | 
     output: deque[str] = deque(maxlen=KEPT_LINES)
 
     def keep(line: str) -> None:
+        if line.startswith(HINTS):
+            return
         output.append(line)
         logger.info("%s", line)
 
@@ -112,6 +116,7 @@ def run_plan(root: Path, plan: Plan, limit: int, timeout: float | None = None) -
                 break
             address = finished.get()
             running.discard(address)
+            futures[address].wait()  # takes the final state over from the thread; before, it is the server's word
             _record(plan, outcome, address, futures[address].state)
         outcome.skipped = list(waiting)
     finally:

@@ -1,0 +1,33 @@
+"""Flow ``refresh``, on a schedule: takes in what is new in ``data/inbox`` and brings every subject up to date."""
+
+from typing import Annotated
+
+from prefect import flow
+from prefect.logging import get_run_logger
+from pydantic import Field
+
+from flows.bridge.planner import make_plan
+from flows.bridge.runner import task_runner
+from flows.inbox import QUIET, take_in
+from flows.outcome import one_line
+from flows.repro import LIMIT, MOST, STAGE_TIMEOUT, Limit, Timeout, reproduce
+from tasks.artifacts.layout import repository_root
+
+Quiet = Annotated[float, Field(ge=0, description="seconds a file in the inbox must have been left alone")]
+
+
+@flow(name="refresh", persist_result=False, task_runner=task_runner(MOST))
+@one_line
+def refresh(limit: Limit = LIMIT, stage_timeout: Timeout = STAGE_TIMEOUT, quiet: Quiet = QUIET) -> None:
+    """Onboard the videos of the inbox, then run every stale stage of every subject.
+
+    A video that cannot be used is moved to ``data/inbox/rejected`` with its reason and does not fail the flow.
+    """
+    logger = get_run_logger()
+    root = repository_root()
+    taken = take_in(root, quiet)
+    for subject in taken.subjects:
+        logger.info("new subject %s", subject)
+    for name, reason in taken.rejected.items():
+        logger.warning("%s rejected: %s", name, reason)
+    reproduce(root, make_plan(root), limit, stage_timeout)

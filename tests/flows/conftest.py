@@ -1,0 +1,47 @@
+"""One Prefect server for all tests of the flows, with its database in a temporary folder."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Read when prefect is imported, which the modules under test do.
+_HOME = tempfile.mkdtemp(prefix="erlnet-prefect-")
+os.environ["PREFECT_HOME"] = _HOME
+os.environ.pop("PREFECT_API_URL", None)
+
+from tests.flows.toy import Toy, build  # noqa: E402
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _remove_prefect_home() -> Iterator[None]:
+    yield
+    shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def _toy_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("toy")
+    build(root)
+    return root
+
+
+@pytest.fixture
+def toy(_toy_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
+    """A fresh small checkout, which is the repository root for the code under test and for the stages."""
+    root = tmp_path / "checkout"
+    shutil.copytree(_toy_template, root)
+    monkeypatch.setenv("ERLNET_ROOT", str(root))
+    return Toy(root)
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    """A temporary Prefect server; starting it takes some ten seconds, so there is one."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
