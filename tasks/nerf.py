@@ -92,12 +92,12 @@ def run(folder: SubjectFolder, params: NerfParams) -> dict[str, Any]:
     rows = np.flatnonzero(sequence.usable[:split])
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     inputs = [folder.video, folder.flame, folder.masks, folder.background, assets.open_head]
-    belongs_to = fingerprint(asdict(params), inputs)
 
     with DecodedPictures(
         folder.video, folder.masks, len(sequence), sequence.image_size, folder.checkpoints
     ) as pictures, torch.random.fork_rng(devices=[]):  # fmt: skip
         torch.manual_seed(params.seed)
+        belongs_to = fingerprint(asdict(params), inputs)
         arrays = flame_arrays(sequence, sequence.shape)
         with torch.no_grad():
             front = person_front_map(head, arrays.shape, MAP_RESOLUTION)
@@ -163,18 +163,18 @@ def train(
     def spent() -> float:
         return before + time.monotonic() - clock - reporting
 
+    last = False
     with tqdm(total=params.steps, initial=start, desc="nerf: train", unit="step", mininterval=2) as bar:
-        while step < params.steps:
+        while step < params.steps and not last:
             share = max(step / params.steps, spent() / (60 * params.minutes) if params.minutes > 0 else 0.0)
-            if share >= 1:
-                break
             result = trainer.step(step, share)
             if not math.isfinite(result.loss):
                 raise StageFailed(f"nerf: the loss is {result.loss} at step {step}: lower nerf.plane_rate")
             sums = [sums[0] + result.loss, sums[1] + result.error, sums[2] + 1]
             step += 1
             bar.update()
-            if step % logged == 0 or step == params.steps:
+            last = step == params.steps or (params.minutes > 0 and spent() >= 60 * params.minutes)
+            if step % logged == 0 or last:
                 seconds, paused = spent(), time.monotonic()
                 row = {"step": float(step), "seconds": seconds, "loss": sums[0] / sums[2]}
                 row |= {"psnr_rays": decibels(sums[1] / sums[2])} | report.glance()

@@ -33,6 +33,7 @@ def ellipsoid_head(rings: int = 16, sectors: int = 24) -> FlameHead:
     vertices = len(template)
     weights = np.zeros((vertices, 5))
     weights[:, 1] = 1.0
+    steady = (np.abs(template[:, 1]) < 0.025).astype(float)
     drop = np.zeros((2, vertices, 3))
     drop[0, template[:, 1] < -0.03, 1] = -0.004
 
@@ -44,7 +45,8 @@ def ellipsoid_head(rings: int = 16, sectors: int = 24) -> FlameHead:
         torch.zeros(2, vertices, 3),
         tensor(drop),
         torch.zeros(36, vertices, 3),
-        torch.full((5, vertices), 1.0 / vertices),
+        # Joints from the middle ring band, which no expression moves.
+        tensor(np.tile(steady / steady.sum(), (5, 1))),
         tensor(weights),
         torch.tensor(faces),
         ["drop", "idle"],

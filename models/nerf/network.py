@@ -88,7 +88,7 @@ class DualBranchNerf(nn.Module):
             config.deform,
         )
         self.static = StaticBranch(config.poses, config.depth, config.hidden, config.static_resolution)
-        self.register_buffer("plate", plate[None].clone())
+        self.register_buffer("plate", plate[None].clone(memory_format=torch.contiguous_format))
         self.plate_correction = nn.Parameter(torch.zeros_like(self.plate))
         for name, width in (("face", config.faces), ("pose", config.poses)):
             self.register_buffer(f"{name}_mean", torch.zeros(width))

@@ -92,7 +92,7 @@ class Trainer:
             [{"params": planes, "rate": schedule.plane_rate}, {"params": others, "rate": schedule.network_rate}],
             lr=schedule.plane_rate,
             betas=(0.9, 0.99),
-            eps=1e-12,
+            eps=1e-9,
             fused=True,
         )
 
@@ -136,6 +136,8 @@ class Trainer:
             keys = ("step", "exp_avg", "exp_avg_sq")
             if f"adam.step.{name}" in tensors:
                 values = {key: tensors[f"adam.{key}.{name}"].clone().to(parameter.device) for key in keys}
+                # The fused step walks memory: its moments must lie as the parameter does.
+                assert parameter.is_contiguous()
                 self.optimiser.state[parameter] = values
 
     def _render(self, batch: RayBatch, planes: Any, generator: torch.Generator) -> Any:
