@@ -122,7 +122,8 @@ def annotate(
     )
     colours = face_colours(template, regions, eye_joints, brow_weights(template, np.asarray(motion)))
     hidden = np.zeros(len(template), bool)
-    hidden[regions["eyes"]] = hidden[regions["mouth"]] = True
+    for name in ("eyes", "ears", "mouth", "neck"):
+        hidden[regions[name]] = True
     skin = ~hidden[arrays.faces].any(1)
     with FaceMesh(static=True) as detector:
         mesh = embed_mesh(

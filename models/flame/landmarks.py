@@ -33,15 +33,20 @@ class LandmarkEmbedding:
 def nearest_on_surface(points: Tensor, vertices: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
     """Triangle index [L] and barycentric weights [L, 3] of the surface point nearest to every point [L, 3].
 
-    Exact, by brute force over all triangles (Ericson, "Real-Time Collision Detection", 2005, section 5.1.5).
+    Exact (Ericson, "Real-Time Collision Detection", 2005, section 5.1.5); triangles whose bounding sphere is farther
+    away than the nearest corner are passed over.
     """
     corners = vertices[faces]
+    centres = corners.mean(1)
+    radii = (corners - centres[:, None]).norm(dim=-1).amax(1)
     best_faces, best_weights = [], []
     for point in points:
-        weights = _nearest_weights(point, corners)
-        distance = ((weights[..., None] * corners).sum(1) - point).square().sum(-1)
+        bound = (corners - point).square().sum(-1).min().sqrt()
+        near = torch.nonzero((centres - point).norm(dim=-1) - radii <= bound)[:, 0]
+        weights = _nearest_weights(point, corners[near])
+        distance = ((weights[..., None] * corners[near]).sum(1) - point).square().sum(-1)
         index = distance.argmin()
-        best_faces.append(index)
+        best_faces.append(near[index])
         best_weights.append(weights[index])
     return torch.stack(best_faces), torch.stack(best_weights)
 

@@ -7,6 +7,7 @@ import torch
 
 from models.flame.embedding import View
 from models.flame.head import FlameHead
+from models.flame.rotation import axis_angle_to_matrix
 from models.flame.shading import Light, shade
 
 SKINS = ((225, 185, 160), (200, 155, 125), (150, 105, 80), (235, 200, 180))
@@ -43,4 +44,6 @@ def random_views(
         picture, _ = shade(
             vertices.double().numpy(), head.faces.numpy(), (colours * tint).clip(0, 255), focal, size, light
         )
-        yield View(picture, vertices.double().numpy(), focal, jaw > 0)
+        turn = axis_angle_to_matrix(torch.as_tensor(rotation, dtype=torch.float64))[0].numpy()
+        towards = turn.T @ np.array([0.0, 0.0, 1.0])
+        yield View(picture, vertices.double().numpy(), focal, towards, jaw > 0)

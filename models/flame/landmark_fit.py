@@ -1,0 +1,122 @@
+"""What the tracker minimises: weighted, robust landmark residuals and priors on a frame's parameters.
+
+Residuals are measured in units of ``NOISE`` times the face's width in the picture, so that one set of weights fits
+every resolution; the landmarks of a mesh detector err together, so all of them together count like
+``EFFECTIVE_POINTS`` independent ones.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from models.flame.landmark_model import EXPRESSION, EYES, JAW, POSE_SIZE, LandmarkModel
+
+NOISE = 0.008
+"""Expected landmark error as a share of the face width."""
+EFFECTIVE_POINTS = 60.0
+ROBUST = 3.0
+"""Residual in units of the noise from which a landmark counts less (Cauchy)."""
+
+
+@dataclass(frozen=True)
+class FramePrior:
+    """Independent Gaussians on the parameters of one frame, and soft walls round their range.
+
+    mean, precision, low, high [P]; wall: precision of the quadratic wall outside low..high.
+    """
+
+    mean: Tensor
+    precision: Tensor
+    low: Tensor
+    high: Tensor
+    wall: float = 400.0
+
+    @classmethod
+    def of(cls, expression_range: Tensor, dtype: torch.dtype, spread: float = 0.5) -> "FramePrior":
+        """Prior for expression coefficients with ranges [E, 2]; spread: standard deviation in ranges."""
+        size = POSE_SIZE + len(expression_range)
+        deviation = torch.full((size,), torch.inf, dtype=dtype)
+        low, high = torch.full_like(deviation, -torch.inf), torch.full_like(deviation, torch.inf)
+        # A jaw opens by up to 25 degrees and hardly turns; eyes turn by up to 30 and do not roll.
+        deviation[JAW] = torch.tensor([0.35, 0.03, 0.02], dtype=dtype)
+        low[JAW.start], high[JAW.start] = -0.02, 0.6
+        deviation[EYES] = torch.tensor([0.4, 0.4, 0.01] * 2, dtype=dtype)
+        limits = expression_range.to(dtype)
+        deviation[EXPRESSION] = spread * (limits[:, 1] - limits[:, 0])
+        low[EXPRESSION], high[EXPRESSION] = limits.T
+        return cls(torch.zeros(size, dtype=dtype), deviation.pow(-2), low, high)
+
+    def to(self, dtype: torch.dtype) -> "FramePrior":
+        return FramePrior(
+            self.mean.to(dtype), self.precision.to(dtype), self.low.to(dtype), self.high.to(dtype), self.wall
+        )
+
+    def terms(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Cost [B], gradient/2 [B, P] and diagonal curvature/2 [B, P] at parameters [B, P]."""
+        outside = (x - self.high).clamp_min(0) - (self.low - x).clamp_min(0)
+        offset = x - self.mean
+        cost = (self.precision * offset.square() + self.wall * outside.square()).sum(1)
+        gradient = self.precision * offset + self.wall * outside
+        return cost, gradient, self.precision + self.wall * (outside != 0).to(x.dtype)
+
+
+@dataclass
+class Observations:
+    """Landmarks of B frames.
+
+    uv [B, L, 2]: pixels (NaN rows: no face); weight [L]: trust in each landmark; face_width: pixels, one for all.
+    """
+
+    uv: Tensor
+    weight: Tensor
+    face_width: float
+    focal: float
+    size: float
+    present: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.present = torch.isfinite(self.uv).all(-1).all(-1)
+        self.uv = torch.where(self.present[:, None, None], self.uv, torch.zeros_like(self.uv))
+        self.weight = self.weight * (EFFECTIVE_POINTS / self.weight.sum())
+
+    @property
+    def scale(self) -> float:
+        """Pixels of one unit of residual."""
+        return NOISE * self.face_width
+
+
+def landmark_weights(groups: Mapping[str, tuple[Tensor, float]], landmarks: int) -> Tensor:
+    """Weights [L]: 1 unless a group (index, weight) says otherwise; later groups win."""
+    weights = torch.ones(landmarks, dtype=torch.float64)
+    for index, value in groups.values():
+        weights[index] = value
+    return weights
+
+
+def robust_weights(residual: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Cauchy cost [B] and weights [B, L] of normalised residuals [B, L, 2] with trust [L]."""
+    square = residual.square().sum(-1) / ROBUST**2
+    return (weight * ROBUST**2 * torch.log1p(square)).sum(-1), weight / (1 + square)
+
+
+def frame_cost(model: LandmarkModel, x: Tensor, observed: Observations, rows: slice) -> Tensor:
+    """Robust landmark cost [B] of the frames ``rows`` at parameters [B, P]."""
+    residual = (model.project(x, observed.focal, observed.size) - observed.uv[rows]) / observed.scale
+    return robust_weights(residual, observed.weight)[0] * observed.present[rows]
+
+
+def normal_equations(
+    model: LandmarkModel, x: Tensor, observed: Observations, rows: slice
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Cost [B], gradient/2 [B, P] and Gauss-Newton matrix [B, P, P] of the landmark term."""
+    uv, jacobian, _ = model.linearise(x, observed.focal, observed.size)
+    residual = (uv - observed.uv[rows]) / observed.scale
+    cost, weight = robust_weights(residual, observed.weight)
+    weight = weight * observed.present[rows, None]
+    root = weight.sqrt()[..., None]
+    flat = (jacobian * (root / observed.scale)[..., None]).flatten(1, 2)
+    error = (residual * root).flatten(1, 2)
+    gradient = (flat.transpose(1, 2) @ error[..., None])[..., 0]
+    return cost * observed.present[rows], gradient, flat.transpose(1, 2) @ flat

@@ -1,0 +1,171 @@
+"""track: fit the head model to every frame: landmarks, one identity, one focal length, pose and expression a frame.
+
+The face mesh is read from every frame of ``video.mp4``; identity and focal length come from a few frames that differ
+most in pose and mouth opening; then all frames are fitted together, tied in time.  The whole head's rotation is
+stored as ``global_rotation`` with ``neck_rotation`` zero: from a face alone only their product is seen.
+
+There is one row for every frame of the video, always: a frame without a face has ``tracked`` False, and NaN unless
+it lies in a gap short enough to be filled in from its neighbours.
+"""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from models.flame.head import FlameHead
+from models.flame.tracker import Track, TrackerSettings, face_width, track_landmarks
+from models.landmarks.face_mesh import LANDMARKS, FaceMesh
+from tasks.artifacts.flame import FlameSequence, write_flame
+from tasks.artifacts.frames import FrameTable, read_frame_table
+from tasks.artifacts.head import head_identity, read_head
+from tasks.artifacts.landmarks import LandmarkTrack, write_landmarks
+from tasks.artifacts.layout import AssetFolder, SubjectFolder
+from tasks.artifacts.metrics import write_metrics
+from tasks.artifacts.video import read_frames
+from tasks.errors import BadInput, DamagedArtifact
+from tasks.stage import main
+from tasks.track_quality import quality
+
+
+@dataclass(frozen=True)
+class TrackParams:
+    """Parameters of the track stage.
+
+    longest_gap: frames; longer stretches without a face are left untracked, shorter ones are filled in.
+    minimum_coverage: share of the frames that must show a face.
+    identity_frames: frames that identity and focal length are fitted to.
+    smoothing: factor on the strength of the terms that tie neighbouring frames; 0 leaves frames alone.
+    iterations: most steps of the fit of all frames.
+    worst_error: share of the face width; a frame with a larger RMS error counts as not seen (a hand before the face).
+    """
+
+    longest_gap: int = 8
+    minimum_coverage: float = 0.5
+    identity_frames: int = 32
+    smoothing: float = 1.0
+    iterations: int = 10
+    worst_error: float = 0.06
+
+
+def run(folder: SubjectFolder, params: TrackParams) -> FlameSequence:
+    """Track one subject; writes landmarks.parquet, flame.parquet and track.json and returns the sequence.
+
+    Raises BadInput where fewer than ``minimum_coverage`` of the frames show a face, MissingInput or DamagedArtifact.
+    """
+    assets = AssetFolder.default()
+    head = read_head(assets.open_head)
+    table = read_frame_table(folder.frames)
+    started = time.monotonic()
+    landmarks = detect(folder, table)
+    detected = time.monotonic()
+    coverage = float(landmarks.found.mean())
+    if coverage < params.minimum_coverage:
+        raise BadInput(
+            f"{folder.video}: a face is seen in {100 * coverage:.0f} % of the {len(table)} frames, "
+            f"{100 * params.minimum_coverage:.0f} % are needed: use a video in which the face stays in view"
+        )
+    write_landmarks(folder.landmarks, landmarks)
+    sequence, track = fit(head, landmarks, table, params)
+    sequence.head = head_identity(assets.open_head)
+    write_flame(folder.flame, sequence)
+    metrics = quality(landmarks, track, sequence)
+    write_metrics(folder.track_metrics, metrics)
+    ended = time.monotonic()
+    print(
+        f"track: {len(table)} frames in {ended - started:.1f} s ({len(table) / (ended - started):.0f} frames/s, "
+        f"landmarks {detected - started:.1f} s); error {metrics['mesh_error_percent']['median']} % of the face width "
+        f"(p95 {metrics['mesh_error_percent']['p95']} %), {metrics['verdict']}"
+    )
+    return sequence
+
+
+def detect(folder: SubjectFolder, table: FrameTable) -> LandmarkTrack:
+    """Face mesh of every frame of the subject's video; NaN where no face is found."""
+    points = np.full((len(table), LANDMARKS, 3), np.nan, np.float32)
+    size = int(table.header["image_size"])
+    count = 0
+    with FaceMesh() as mesh:
+        bar = tqdm(read_frames(folder.video), total=len(table), desc="face mesh", unit="frame", mininterval=1.0)
+        for count, picture in enumerate(bar, start=1):
+            if count > len(table) or picture.shape[:2] != (size, size):
+                break
+            found = mesh(picture)
+            if found is not None:
+                points[count - 1] = found
+        detector = mesh.name
+    if count != len(table) or picture.shape[:2] != (size, size):
+        raise DamagedArtifact(
+            folder.video, f"it does not hold the {len(table)} frames of {size} pixels that {folder.frames.name} lists"
+        )
+    return LandmarkTrack(table.frame.astype(np.int64), points, detector, size)
+
+
+def fit(
+    head: FlameHead, landmarks: LandmarkTrack, table: FrameTable, params: TrackParams
+) -> tuple[FlameSequence, Track]:
+    """Fit ``head`` to the landmarks of consecutive frames; one row of the result for every row of the input."""
+    torch.set_num_threads(1)  # the fit runs its own threads over chunks of frames
+    settings = TrackerSettings(
+        identity_frames=params.identity_frames,
+        smoothing=params.smoothing,
+        iterations=params.iterations,
+        worst_error=params.worst_error,
+        longest_gap=params.longest_gap,
+    )
+    with tqdm(total=params.iterations, desc="fitting all frames", unit="step", mininterval=1.0) as bar:
+        track = track_landmarks(
+            head,
+            landmarks.points,
+            expected_focal(table),
+            landmarks.image_size,
+            settings,
+            progress=lambda step, cost: bar.update(),
+        )
+    width = face_width(landmarks.points)
+    error = track.error
+    confidence = np.where(track.seen, np.clip(1 - error / (params.worst_error * width), 0, 1), 0.0)
+    x = track.parameters.astype(np.float32)
+    sequence = FlameSequence(
+        frame=landmarks.frame,
+        t=table.t,
+        expression=x[:, 15:],
+        global_rotation=x[:, 0:3],
+        neck_rotation=np.where(np.isfinite(x[:, :3]), np.float32(0), np.float32(np.nan)),
+        jaw_rotation=x[:, 6:9],
+        eyes_rotation=x[:, 9:15],
+        translation=x[:, 3:6],
+        landmark_error=error.astype(np.float32),
+        confidence=confidence.astype(np.float32),
+        tracked=track.seen,
+        shape=track.shape.astype(np.float32),
+        focal=track.focal,
+        image_size=landmarks.image_size,
+        fps=float(table.header["fps"]),
+        parts={
+            "landmark detector": landmarks.detector,
+            "head model": "open head (stands in for FLAME)",
+            "initialisation": "DECA not used (no licensed file); similarity fit to the mesh's depth",
+        },
+    )
+    return sequence, track
+
+
+def expected_focal(table: FrameTable) -> float:
+    """Focal length in pixels of the crop that an ordinary camera would have: 1.2 times the source's long side.
+
+    Only a guess to start from and to lean on: a face says little about it.
+    """
+    source = table.header.get("source", {})
+    scale = float(table.header.get("scale", 1.0))
+    long_side = max(float(source.get("width", 0)), float(source.get("height", 0)))
+    size = float(table.header["image_size"])
+    return max(1.2 * long_side * scale, 1.2 * size)
+
+
+__all__ = ["TrackParams", "detect", "expected_focal", "fit", "run"]
+
+if __name__ == "__main__":
+    raise SystemExit(main("track", TrackParams, run))
