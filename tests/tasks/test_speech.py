@@ -1,0 +1,112 @@
+"""The speech stage: rows go with frames, energy in dBFS, loudness, refusals."""
+
+import numpy as np
+import pytest
+
+from tasks import speech
+from tasks.artifacts.audio import write_audio
+from tasks.artifacts.frames import FrameTable, write_frames
+from tasks.artifacts.layout import AssetFolder, SubjectFolder
+from tasks.artifacts.speech import read_speech
+from tasks.errors import BadInput, DamagedArtifact, MissingInput
+from tasks.speech import SpeechParams, encode, frame_energy, interpolate, normalising_gain
+
+pytestmark = pytest.mark.usefixtures("moonshine_path")
+
+
+@pytest.fixture
+def folder(tmp_path) -> SubjectFolder:
+    made = SubjectFolder.of("someone", tmp_path)
+    made.root.mkdir(parents=True)
+    return made
+
+
+def tone(seconds, level=0.1):
+    t = np.arange(round(seconds * 16000)) / 16000
+    return (level * np.sin(2 * np.pi * 220 * t) * (1 + np.sin(2 * np.pi * 3 * t))).astype(np.float32)
+
+
+def table(frames):
+    ids = np.arange(frames)
+    box = np.zeros((frames, 4), np.float32)
+    return FrameTable(ids, ids / 25, ids / 25, box, np.ones(frames, np.float32), {"fps": 25.0, "image_size": 64})
+
+
+def test_the_stage_writes_one_row_a_frame(folder):
+    write_audio(folder.audio, tone(2))
+    write_frames(folder.frames, table(50))
+    speech.run(folder, SpeechParams())
+    track = read_speech(folder.speech)
+    assert len(track) == 50
+    assert track.features.shape == (50, 288)
+    assert np.isfinite(track.features).all()
+    assert track.encoder.startswith("moonshine tiny-en encoder ")
+
+
+def test_sound_and_frames_must_belong_together(folder):
+    write_audio(folder.audio, tone(2))
+    write_frames(folder.frames, table(60))
+    with pytest.raises(DamagedArtifact, match="32000 samples do not go with 60 frames"):
+        speech.run(folder, SpeechParams())
+    assert not folder.speech.exists()
+
+
+def test_missing_inputs_name_their_maker(folder, monkeypatch, tmp_path):
+    with pytest.raises(MissingInput, match="crop"):
+        speech.run(folder, SpeechParams())
+    monkeypatch.setattr(AssetFolder, "default", classmethod(lambda cls: AssetFolder(tmp_path)))
+    with pytest.raises(MissingInput, match="erlnet assets fetch moonshine"):
+        encode(tone(1))
+    (tmp_path / "moonshine_tiny_en_encoder.ort").write_bytes(b"x")
+    with pytest.raises(DamagedArtifact, match="not a network"):
+        encode(tone(1))
+
+
+@pytest.mark.parametrize(("seconds", "frames"), [(2, 50), (0.04, 1), (0.001, 1), (1.03, 26)])
+def test_rows_follow_the_sound(seconds, frames):
+    assert len(encode(tone(seconds))) == frames
+
+
+def test_rows_past_the_sound_hold_the_last_feature():
+    track = encode(tone(1), 40)
+    assert len(track) == 40
+    assert np.array_equal(track.features[-1], track.features[-10])
+    assert (track.energy[26:] == -100).all()
+
+
+def test_how_loud_it_was_recorded_does_not_matter():
+    loud, quiet = encode(tone(2, 0.3)), encode(tone(2, 0.03))
+    # The encoder's 8-bit arithmetic leaves about 2 % (models/speech/moonshine.py).
+    assert np.linalg.norm(loud.features - quiet.features) < 0.06 * np.linalg.norm(loud.features)
+    assert np.allclose(loud.energy - quiet.energy, 20, atol=0.05)
+
+
+def test_bad_sound_is_refused():
+    for bad in (np.zeros(0), np.zeros((2, 100)), np.array([0.0, np.nan])):
+        with pytest.raises(BadInput):
+            encode(bad)
+
+
+def test_energy_of_a_known_signal():
+    full = np.ones(640 * 3, np.float32)
+    full[640:1280] = 0.1
+    full[1280:] = 0
+    assert frame_energy(full, 3, 25.0) == pytest.approx([0, -20, -100], abs=1e-3)
+    square = np.where(np.arange(6400) % 2 == 0, 0.5, -0.5).astype(np.float32)
+    assert frame_energy(square, 10, 25.0) == pytest.approx([-6.0206] * 10, abs=1e-3)
+
+
+def test_gain_reaches_the_target_and_is_bounded():
+    samples = np.where(np.arange(16000) % 2 == 0, 0.5, -0.5).astype(np.float32)
+    gain = normalising_gain(samples, SpeechParams(loudness=-23))
+    assert 20 * np.log10(0.5 * gain) == pytest.approx(-23, abs=1e-3)
+    assert normalising_gain(samples * 1e-5, SpeechParams(max_gain=30)) == pytest.approx(10**1.5)
+
+
+def test_interpolation_against_numpy():
+    rng = np.random.default_rng(0)
+    values, times = rng.normal(size=(30, 4)), np.sort(rng.uniform(0, 2, 30))
+    at = np.linspace(-0.5, 2.5, 77)
+    expected = np.stack([np.interp(at, times, values[:, k]) for k in range(4)], 1)
+    assert np.allclose(interpolate(values, times, at), expected, atol=1e-6)
+    assert np.array_equal(interpolate(values[:1], times[:1], at), np.repeat(values[:1].astype(np.float32), 77, 0))
