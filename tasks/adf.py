@@ -94,7 +94,9 @@ def run(folder: SubjectFolder, params: AdfParams) -> TrainedAdf:
             "are needed: onboard a longer video, or one in which the face stays visible"
         )
     network = build(params, sequence.expression.shape[1], speech.features.shape[1], frames)
-    shape = torch.from_numpy(sequence.shape)
+    # Networks this small gain nothing from a second thread, and one thread adds up in the same order everywhere.
+    torch.set_num_threads(1)
+    shape = torch.tensor(sequence.shape)
     centre = torch.cat([run.expression for run in runs]).mean(0)
     plan = training_plan(params)
     with tqdm(total=plan.steps, desc="adf", unit="step", mininterval=2.0) as bar:
@@ -132,8 +134,7 @@ def training_runs(sequence: FlameSequence, speech: SpeechTrack, start: int, stop
     for part in usable_runs((rows >= 0) & sequence.usable & inside):
         motion = to_motion(sequence, part)
         features, energy = (
-            torch.from_numpy(np.ascontiguousarray(column[rows[part]], np.float32))
-            for column in (speech.features, speech.energy)
+            torch.tensor(column[rows[part]], dtype=torch.float32) for column in (speech.features, speech.energy)
         )
         runs.append(Run(features, energy, motion.expression, motion.pose))
     return runs
@@ -195,8 +196,8 @@ def _habits(sequence: FlameSequence, head: FlameHead, last: int) -> EyeHabits:
     rows = np.flatnonzero(sequence.usable[:last])
     channels = [head.expression_names.index(name) for name in LIDS if name in head.expression_names]
     return learn_habits(
-        torch.from_numpy(sequence.expression[rows]),
-        torch.from_numpy(sequence.eyes_rotation[rows]),
+        torch.tensor(sequence.expression[rows]),
+        torch.tensor(sequence.eyes_rotation[rows]),
         channels,
         [float(head.expression_range[channel, 1]) for channel in channels],
         sequence.fps,

@@ -44,7 +44,7 @@ def evaluate(
     report: dict[str, Any] = {"training": facts, "frames": {"train": len(train), "test": len(test)}}
     if len(test) < 8:
         return report | {"held_out": NOT_MEASURED}
-    shape = torch.from_numpy(sequence.shape)
+    shape = torch.tensor(sequence.shape)
     truth = to_motion(sequence, test)
     heard = _slice(speech, rows[first], rows[test[-1]] + 1) if rows[first] >= 0 else speech
     said = Speaker(trained).speak(heard)
@@ -78,7 +78,7 @@ def _baselines(
     """
     network = trained.network
     with torch.no_grad():
-        heard = network.front(torch.from_numpy(speech.features), torch.from_numpy(speech.energy))
+        heard = network.front(torch.tensor(speech.features), torch.tensor(speech.energy))
     windows = context_windows(heard, RIDGE_RADIUS)
     motion = to_motion(sequence, train).expression
     x, z = windows[rows[train]], network.expression_basis(motion)
@@ -140,7 +140,7 @@ def _sync(trained: TrainedAdf, speech: SpeechTrack, rows: np.ndarray, truth: Mot
     if len(rows) < SYNC_WINDOW + SYNC_REACH:
         return NOT_MEASURED
     network = trained.network
-    heard = network.front(torch.from_numpy(speech.features[rows]), torch.from_numpy(speech.energy[rows]))
+    heard = network.front(torch.tensor(speech.features[rows]), torch.tensor(speech.energy[rows]))
     sound = network.embedding.embed_speech(heard[None])[0]
     motion = network.embedding.embed_motion(network.expression_basis(truth.expression)[None])[0]
     better, near = [], []

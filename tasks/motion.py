@@ -63,4 +63,4 @@ def from_motion(
 
 
 def _tensor(values: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values, np.float32))
+    return torch.tensor(values, dtype=torch.float32)  # a copy: arrays out of a parquet file are read-only

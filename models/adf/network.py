@@ -37,6 +37,11 @@ class Adf(nn.Module):
     gain: Tensor
     lower: Tensor
     upper: Tensor
+    rest: Tensor
+    quiet: Tensor
+    loud: Tensor
+    expression_spread: Tensor
+    pose_spread: Tensor
 
     def __init__(self, config: AdfConfig, supports: int):
         super().__init__()
@@ -58,6 +63,14 @@ class Adf(nn.Module):
         # What the training part ever showed, per channel of the expression branch: coefficients have a range.
         self.register_buffer("lower", torch.full((config.expression.channels,), -torch.inf))
         self.register_buffer("upper", torch.full((config.expression.channels,), torch.inf))
+
+        # Motion in the quietest training frames, and the levels in dBFS of silence and of the voice.
+        self.register_buffer("rest", torch.zeros(expression))
+        self.register_buffer("quiet", torch.tensor(-60.0))
+        self.register_buffer("loud", torch.tensor(-20.0))
+        # Standard deviations of the training motion, by component: what another style is compared with.
+        self.register_buffer("expression_spread", torch.ones(expression))
+        self.register_buffer("pose_spread", torch.ones(pose))
 
     def style_code(self, motion: Motion) -> Tensor:
         """Style code [1, style] of a sequence: the mean over its windows.  Raises ValueError for an empty one."""
@@ -90,8 +103,12 @@ class Adf(nn.Module):
         """features [N, C] and energy [N] of any length -> motion of N frames; deterministic for a generator state."""
         if self.training:
             raise RuntimeError("generate() is for a network in eval mode")
+        energy = self.level(energy)
         heard, code = self.front(features, energy), self.style_code(style)
-        expression = self.fuse(*self.expression_parts(heard, code))
+        livelier, larger = self.style_amplitude(style)
+        expression = livelier * self.fuse(*self.expression_parts(heard, code))
+        still = self.stillness(energy)[:, None]
+        expression = expression + still * (self.rest - expression)
         latents = self.to_pose.sample(heard, code, self.pose_space.quantizer, temperature, generator)
         stride = self.config.pose.stride
         window = self.config.window // stride * stride
@@ -100,8 +117,43 @@ class Adf(nn.Module):
             return self.pose_space.decode(latents[None, start // stride : stop // stride])[0]
 
         pose = blend(len(latents) * stride, window, window // stride // 2 * stride, decode)[: len(heard)]
-        return Motion(self.to_flame(expression), self.pose_basis.inverse(pose))
+        return Motion(self.to_flame(expression), self.pose_basis.inverse(larger * pose))
 
     def to_flame(self, expression: Tensor) -> Tensor:
         """Expression motion [N, components] -> expression branch [N, E + 9], within the range seen in training."""
         return self.expression_basis.inverse(expression).clamp(self.lower, self.upper)
+
+    def level(self, energy: Tensor) -> Tensor:
+        """Energy [N] as if recorded like the training sound: a voice more than 6 dB off is brought to within 6 dB.
+
+        Tracks shorter than a second, or without anything as loud as -60 dBFS, are left as they are.
+        """
+        if len(energy) < 25:
+            return energy
+        top = torch.quantile(energy[:100_000], 0.95)
+        if float(top) < -60.0:
+            return energy
+        off = self.loud - top
+        return energy + off.sign() * (off.abs() - 6.0).clamp_min(0.0)
+
+    def stillness(self, energy: Tensor) -> Tensor:
+        """0 (speech) ... 1 (quieter than the training part ever was) [N], without steps: there the mouth rests.
+
+        A regression has nothing to say about silence that it never heard; it would hold the average, half-open mouth.
+        """
+        quiet = torch.sigmoid((self.quiet - energy) / 1.5)
+        padded = torch.nn.functional.pad(quiet[None, None], (3, 3), mode="replicate")
+        return torch.nn.functional.avg_pool1d(padded, 7, 1)[0, 0]
+
+    def style_amplitude(self, style: Motion) -> tuple[Tensor, Tensor]:
+        """How much livelier than the subject a style is: a factor for expression, one [components] for pose.
+
+        Ratios of standard deviations, 1/2 to 2, drawn towards 1 for styles of few frames.  The subject's own training
+        motion gives 1.
+        """
+        trust = len(style.pose) / (len(style.pose) + 100.0)
+        face = self.expression_basis(style.expression).std(0, correction=0)
+        head = self.pose_basis(style.pose).std(0, correction=0)
+        livelier = face.norm() / self.expression_spread.norm().clamp_min(1e-6)
+        larger = torch.where(self.pose_spread > 1e-6, head / self.pose_spread.clamp_min(1e-6), torch.ones_like(head))
+        return livelier.clamp(0.5, 2.0) ** trust, larger.clamp(0.5, 2.0) ** trust

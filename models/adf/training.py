@@ -114,10 +114,17 @@ class _Trainer:
         kept = adf.expression_basis.fit(torch.cat([run.expression for run in runs]), self.metric)
         self.log.facts["expression_basis_share"] = kept
         seen = torch.cat([run.expression for run in runs])
+        energy = torch.cat([run.energy for run in runs])
+        adf.quiet.copy_(torch.quantile(energy, 0.01) - 6.0)
+        adf.loud.copy_(torch.quantile(energy, 0.95))
         adf.lower.copy_(seen.min(0).values)
         adf.upper.copy_(seen.max(0).values)
         adf.pose_basis.fit(torch.cat([run.pose for run in runs]), pose_metric())
-        adf.front.fit(torch.cat([run.features for run in runs]), torch.cat([run.energy for run in runs]))
+        adf.front.fit(torch.cat([run.features for run in runs]), energy)
+        faces = adf.expression_basis(seen)
+        adf.expression_spread.copy_(faces.std(0, correction=0))
+        adf.pose_spread.copy_(adf.pose_basis(torch.cat([run.pose for run in runs])).std(0, correction=0))
+        adf.rest.copy_(faces[energy.argsort()[: max(5, len(energy) // 20)]].mean(0))
 
     def _segment(self, run: Run) -> Segment:
         adf = self.adf

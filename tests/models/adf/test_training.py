@@ -122,6 +122,42 @@ def test_temperature_zero_needs_no_seed(learned: tuple[Adf, TrainingLog, Run]) -
     assert torch.equal(generate(network, test, run, 1, 0.0).pose, generate(network, test, run, 2, 0.0).pose)
 
 
+@torch.no_grad()
+def test_in_silence_the_mouth_rests(learned: tuple[Adf, TrainingLog, Run]) -> None:
+    network, _, run = learned
+    test = spoken_run(120, seed=10)
+    energy = test.energy.clone()
+    energy[60:] = -100.0
+    made = generate(network, Run(test.features, energy, test.expression, test.pose), run)
+    assert torch.allclose(made.expression[66:], network.to_flame(network.rest[None]).expand(54, -1), atol=1e-3)
+    assert float(network.stillness(energy)[:50].max()) < 0.05
+    assert float(network.stillness(energy).diff().abs().max()) < 0.2  # no jump into silence
+
+
+def test_a_recording_at_another_level_sounds_the_same(learned: tuple[Adf, TrainingLog, Run]) -> None:
+    network, _, _ = learned
+    energy = spoken_run(120, seed=11).energy
+    assert torch.equal(network.level(energy), energy)
+    for change in (-25.0, 25.0):
+        assert float((network.level(energy + change) - energy).abs().max()) < 8.0
+    silence = torch.full((50,), -100.0)
+    assert torch.equal(network.level(silence), silence)
+
+
+def test_a_livelier_style_moves_the_head_more(learned: tuple[Adf, TrainingLog, Run]) -> None:
+    network, _, run = learned
+    test = spoken_run(200, seed=12)
+    for factor in (0.6, 1.7):
+        middle = run.pose.mean(0)
+        style = Run(run.features, run.energy, run.expression, middle + factor * (run.pose - middle))
+        amplitude = network.style_amplitude(Motion(style.expression, style.pose))
+        assert float(amplitude[0]) == pytest.approx(1.0, abs=1e-3)
+        assert torch.allclose(amplitude[1], torch.full_like(amplitude[1], factor ** (400 / 500)), rtol=0.01)
+        made, own = generate(network, test, style), generate(network, test, run)
+        spread = made.pose.std(0).norm() / own.pose.std(0).norm()
+        assert (float(spread) > 1.1) if factor > 1 else (float(spread) < 0.9)
+
+
 def test_one_still_frame_after_the_other_is_learned_as_stillness() -> None:
     run = spoken_run(120)
     still = Run(run.features, run.energy, run.expression[:1].repeat(120, 1), run.pose[:1].repeat(120, 1))
