@@ -16,9 +16,9 @@ from tqdm import tqdm
 
 from models.flame.camera import project
 from models.flame.head import FlameHead
-from models.parsing.background import BackgroundPlate
 from models.parsing.compose import Composer, Evidence, finish
 from models.parsing.matte import PersonMatte
+from models.parsing.plate import BackgroundPlate
 from models.parsing.vote import vote
 from tasks.artifacts.background import write_background
 from tasks.artifacts.flame import FlameSequence, read_flame

@@ -60,12 +60,12 @@ def head_axes(points: np.ndarray) -> HeadAxes:
 
 
 def polygon(points: np.ndarray, indices: tuple[int, ...], shape: tuple[int, int]) -> np.ndarray:
-    """bool [H, W]: pixels inside the polygon of mesh points ``indices``."""
+    """bool [H, W]: pixels that the polygon of mesh points ``indices`` covers or touches."""
     return _fill(points[list(indices), :2], shape)
 
 
 def hull(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """bool [H, W]: pixels inside the convex hull of ``points`` [N, 2] px (N >= 3)."""
+    """bool [H, W]: pixels that the convex hull of ``points`` [N, 2] px (N >= 3) covers or touches."""
     return _fill(cv2.convexHull(points.astype(np.float32))[:, 0], shape)
 
 
