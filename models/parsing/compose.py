@@ -90,8 +90,10 @@ class Composer:
                 labels[frame.matte < 0.8] = BACKGROUND_LABEL
                 masks = {c: labels == LABEL_OF_CLASS[c] for c in range(CLASSES)}
                 counts += count_colours(colour_cells(frame.rgb), masks, CLASSES)
-            # Skin, neck and hair may shift within the colours they were seen in; only clothes may gain new ones.
+            # Skin, neck and hair may shift within the colours they were seen in.  Only clothes may gain new ones, but
+            # not the neck's: an open collar would turn skin into cloth round by round.
             counts[:, :TORSO] *= first.log_density[:, :TORSO] > 0
+            counts[:, TORSO] *= first.log_density[:, NECK] < 1
             share, firm = (table / np.maximum(table.sum(0), 1) for table in (counts, seeds))
             rare = counts.sum(0) < LEAST_COLOURS
             self._colours = ColourModel(np.where(rare, firm, 0.5 * firm + 0.5 * share), ANY_COLOUR)
@@ -125,10 +127,20 @@ def finish(scores: np.ndarray | None, matte: np.ndarray, points: np.ndarray | No
         return np.where(person, TORSO_LABEL, BACKGROUND_LABEL).astype(np.uint8)
     labels = np.where(person, LABEL_OF_CLASS[scores.argmax(-1)], BACKGROUND_LABEL).astype(np.uint8)
     labels[polygon(points, outline.FACE_OVAL, shape)] = HEAD_LABEL
-    labels = _without_islands(labels)
+    labels = _without_islands(_only_the_neck(labels))
     labels[polygon(points, outline.LIPS, shape)] = LIPS_LABEL
     labels[polygon(points, outline.INNER_LIPS, shape)] = MOUTH_LABEL
     labels[polygon(points, outline.RIGHT_EYE, shape) | polygon(points, outline.LEFT_EYE, shape)] = EYES_LABEL
+    return labels
+
+
+def _only_the_neck(labels: np.ndarray) -> np.ndarray:
+    """Neck that does not hang together with the head (hands, a skin-coloured tie) is torso."""
+    count, parts = cv2.connectedComponents((labels == NECK_LABEL).astype(np.uint8), connectivity=4)
+    near = cv2.dilate((labels >= HEAD_LABEL).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    joined = np.zeros(count, bool)
+    joined[parts[near]] = True
+    labels[(parts > 0) & ~joined[parts]] = TORSO_LABEL
     return labels
 
 

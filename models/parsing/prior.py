@@ -42,7 +42,7 @@ def below_template(long_hair: float) -> np.ndarray:
     u, v = _grid()
     side = np.abs(u)
     column = -18 * np.maximum(side - 0.36, 0)
-    depth = -7 * np.maximum(-v - 0.95, 0)
+    depth = -2.5 * np.maximum(-v - 1.2, 0)  # an open collar shows skin far down
     neck = column + depth
     torso = -2.5 + 2.5 * np.clip((-v - 0.45) / 0.5, 0, 1) + 3.0 * np.clip((side - 0.35) / 0.25, 0, 1)
     fall = 3.0 * np.clip((side - 0.2) / 0.2, 0, 1) - 3.0 * np.maximum(side - 0.85, 0) - 1.5 * np.maximum(-v - 1.2, 0)

@@ -95,6 +95,17 @@ def test_a_frame_without_a_face_has_person_and_background_only():
     assert np.array_equal(labels, np.where(truth > 0, TORSO, BACKGROUND))
 
 
+def test_neck_that_is_not_joined_to_the_head_is_torso():
+    labels = np.full((100, 100), TORSO, np.uint8)
+    labels[:40, 30:70] = HEAD
+    labels[40:60, 40:60] = NECK
+    labels[80:95, 40:60] = NECK
+    clean = compose._only_the_neck(labels.copy())
+    assert (clean[40:60, 40:60] == NECK).all()
+    assert (clean[80:95, 40:60] == TORSO).all()
+    assert (clean[:40] == labels[:40]).all()
+
+
 def test_islands_join_what_is_round_them():
     labels = np.full((100, 100), TORSO, np.uint8)
     labels[:40] = compose.HAIR_LABEL
