@@ -175,6 +175,7 @@ def _run_flow(flow: Any, parameters: dict[str, Any], limit: int | None = None) -
 
     from flows.outcome import raise_unless_completed
 
+    _start_server()
     if limit is not None:
         parameters = {**parameters, "limit": limit}
     try:
@@ -182,6 +183,25 @@ def _run_flow(flow: Any, parameters: dict[str, Any], limit: int | None = None) -
     except ParameterTypeError as error:
         raise BadInput(" ".join(str(error).split())) from None
     raise_unless_completed(state)
+
+
+def _start_server() -> None:
+    """Start the embedded server, unless there is one to talk to, out of reach of the terminal's Ctrl-C.
+
+    Left to itself Prefect starts it as a child that gets the same interrupt; the flow then cannot report its end, and
+    tries to for minutes.  A child keeps the signals that were blocked when it was started.  It is terminated when this
+    process ends.
+    """
+    from prefect.server.api.server import SubprocessASGIServer
+    from prefect.settings import PREFECT_API_URL
+
+    if PREFECT_API_URL.value():
+        return
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        SubprocessASGIServer().start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def _interrupt(_number: int, _frame: Any) -> None:

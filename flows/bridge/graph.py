@@ -122,7 +122,7 @@ def read_graph(root: Path, subjects: Iterable[str], shared: bool = True) -> Grap
 
 def _read_stage(root: Path, repo: "Repo", stage: "DvcStage", unit: str, upstream: tuple[str, ...]) -> Stage:
     address = _address(root, stage)
-    entries: list[Any] = next(iter(stage.status(check_updates=True).values()), [])
+    entries = _status(stage)
     deps = [dep for dep in stage.deps if dep.protocol == "local"]
     return Stage(
         address=address,
@@ -134,6 +134,17 @@ def _read_stage(root: Path, repo: "Repo", stage: "DvcStage", unit: str, upstream
         missing=any(not out.exists for out in stage.outs),
         files=tuple(os.path.relpath(item.fs_path, root) for item in [*deps, *stage.outs] if item.fs_path),
     )
+
+
+def _status(stage: "DvcStage") -> list[Any]:
+    """What ``dvc status`` says of the stage, without DVC's lock on its files.
+
+    DVC locks a stage's files for reading while it looks, and gives up where a running stage writes them; worse, a stage
+    that starts in that moment gives up too (``--wait-for-lock`` does not wait for these).  Looking needs no lock: what
+    is being written shows as changed, which it is.
+    """
+    look: Any = type(stage).status
+    return next(iter(look.__wrapped__(stage, check_updates=True).values()), [])
 
 
 def _address(root: Path, stage: "DvcStage") -> str:

@@ -27,6 +27,8 @@ from tasks.artifacts.layout import SubjectFolder
 
 # What DVC says after every stage to a person at a terminal.
 HINTS = ("To track the changes with git", "\tgit add ", "To enable auto staging", "\tdvc config ", "Use `dvc push`")
+BUSY = "is busy, it is being blocked by"
+BUSY_WAIT = 2.0  # seconds
 KEPT_LINES = 50  # of a stage's output, to explain a failure
 
 
@@ -71,10 +73,18 @@ def run_stage(root: Path, stage: Stage, groups: ProcessGroups, timeout: float | 
         logger.info("%s", line)
 
     started = time.time()
-    try:
-        status = groups.run(command, root, stage_environment(), keep, timeout)
-    except TimedOut:
-        return f"ended because it ran longer than {timeout:g} s"
+    while True:
+        left = None if timeout is None else timeout - (time.time() - started)
+        try:
+            status = groups.run(command, root, stage_environment(), keep, left)
+        except TimedOut:
+            return f"ended because it ran longer than {timeout:g} s"
+        if status == 0 or not any(BUSY in line for line in output):
+            break
+        # Another DVC process has the stage's files: one that looks at them for a moment, or one that runs it.
+        logger.info("waiting for another DVC process")
+        output.clear()
+        time.sleep(BUSY_WAIT)
     if status == 0:
         return None
     if stage.source:

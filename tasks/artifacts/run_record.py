@@ -63,7 +63,9 @@ def read(folder: Path, stage: str) -> RunRecord | None:
 
 def _alive(record: RunRecord) -> bool:
     try:
-        return abs(psutil.Process(record.pid).create_time() - record.process_started) < 1.0
+        process = psutil.Process(record.pid)
+        ours = abs(process.create_time() - record.process_started) < 1.0
+        return ours and process.status() != psutil.STATUS_ZOMBIE  # killed, but its parent has not collected it
     except psutil.Error:
         return False
 
