@@ -31,6 +31,8 @@ app = typer.Typer(
 assets_app = typer.Typer(no_args_is_help=True, help="Files that all subjects share.", rich_markup_mode=None)
 app.add_typer(assets_app, name="assets")
 
+INTERRUPTED = 130  # exit status, by the shell's convention for a process that an interrupt ended
+
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 Limit = Annotated[int, typer.Option(min=1, max=16, help="stages that may run at once")]
 
@@ -230,9 +232,11 @@ def run(command: Callable[[], Any]) -> int:
     except TaskError as error:
         return _complain(str(error), 1)
     except (KeyboardInterrupt, typer.Abort):
-        return _complain("interrupted: finished stages are kept, run again to go on", 130)
+        result = INTERRUPTED
     except OSError as error:
         return _complain(explain_os_error(error), 1)
+    if result == INTERRUPTED:  # typer turns an interrupt of a command into this result
+        return _complain("interrupted: finished stages are kept, run again to go on", INTERRUPTED)
     return result if isinstance(result, int) else 0
 
 
