@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from models.flame.head import FlameHead
+from models.flame.landmark_model import LandmarkModel
 from models.landmarks import parts
 from tasks.artifacts.head import head_identity, head_info, read_head
 
@@ -96,3 +97,24 @@ def test_what_is_recorded_about_it(open_head_path: Path) -> None:
     identity = head_identity(open_head_path)
     assert identity["name"] == "open head"
     assert len(identity["sha256"]) == 64
+
+
+def test_the_landmark_model_is_the_head_seen_at_its_landmarks(head: FlameHead) -> None:
+    generator = torch.Generator().manual_seed(0)
+    shape = torch.randn(1, head.shape_size, generator=generator, dtype=torch.float64)
+    rotations = 0.2 * torch.randn(1, 12, generator=generator, dtype=torch.float64)
+    expression = 0.4 * torch.rand(1, head.expression_size, generator=generator, dtype=torch.float64)
+    vertices = posed(
+        head,
+        shape=shape,
+        expression=expression,
+        global_rotation=rotations[:, :3],
+        jaw_rotation=rotations[:, 3:6],
+        eyes_rotation=rotations[:, 6:],
+    )
+    mesh = head.embeddings["mesh"]
+    x = torch.cat([rotations[:, :3], torch.zeros(1, 3).double(), rotations[:, 3:], expression], 1)
+    points = LandmarkModel.of(head, mesh).personal(shape[0]).points(x)[0]
+    distance = (points - mesh.points(vertices, head.faces)).norm(dim=1)
+    assert distance.median() < 1e-5
+    assert distance.max() < 5e-4, "half a millimetre, where weights change fast"
