@@ -1,7 +1,8 @@
 """adf: train the subject's audio-driven FLAME, speech features and style to expression and head pose.
 
-Stage one of ERLNet (arXiv 2404.19038); the parts are in models/adf, the choices in docs/decisions.  Only the training
-part of the clip is seen; the metrics are those of the rest, beside mean motion and ridge regression.
+Stage one of ERLNet (arXiv 2404.19038); the parts are in models/adf, the choices in
+docs/decisions/0005-audio-driven-flame.md.  Only the training part of the clip is seen; the metrics are those of the
+rest, beside mean motion and ridge regression.
 """
 
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ class AdfParams:
     pose_steps: int = 400
     batch: int = 12
     contrastive_weight: float = 0.05
-    lively: float = 0.9
+    lively: float = 0.7
     seed: int = 0
 
 

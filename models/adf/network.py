@@ -14,7 +14,9 @@ from models.adf.skip import KernelSkip
 from models.adf.speech import SpeechFront
 from models.adf.style import StyleEncoder
 from models.adf.vqvae import MotionVqVae
-from models.adf.windows import blend
+from models.adf.windows import blend, smooth
+
+POSE_SMOOTHING = 2.0  # frames; above some 2 Hz the decoder's steps from code to code outweigh real head motion
 
 
 @dataclass
@@ -117,7 +119,7 @@ class Adf(nn.Module):
             return self.pose_space.decode(latents[None, start // stride : stop // stride])[0]
 
         pose = blend(len(latents) * stride, window, window // stride // 2 * stride, decode)[: len(heard)]
-        return Motion(self.to_flame(expression), self.pose_basis.inverse(larger * pose))
+        return Motion(self.to_flame(expression), self.pose_basis.inverse(larger * smooth(pose, POSE_SMOOTHING)))
 
     def to_flame(self, expression: Tensor) -> Tensor:
         """Expression motion [N, components] -> expression branch [N, E + 9], within the range seen in training."""

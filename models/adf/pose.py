@@ -64,7 +64,9 @@ class PosePrior(nn.Module):
     ) -> Tensor:
         """Latents [L, D] for speech [T, S]; temperature 0 takes the likeliest code at every step.
 
-        A step sees the last CONTEXT codes, so cost and memory grow linearly with length.
+        The first level decides where the head goes and is sampled; the levels after it refine that place and enter
+        as their expectation, as sampling them would only shake the head.  A step sees the last CONTEXT codes, so
+        cost and memory grow linearly with length.
         """
         heard = self.listen(speech[None])
         past = [self.start[None]]
@@ -78,6 +80,9 @@ class PosePrior(nn.Module):
                 if level:
                     x = x + self.given[level - 1](latent)
                 logits = head(x)
+                if level:
+                    latent = latent + quantizer.expectation(level, logits)
+                    continue
                 if temperature > 0:
                     index = torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)[:, 0]
                 else:

@@ -43,7 +43,7 @@ class TrainingPlan:
     noise: float = 0.1
     held_back: float = 0.125
     folds: int = 6
-    lively: float = 0.9
+    lively: float = 0.7
 
     @property
     def steps(self) -> int:

@@ -36,3 +36,11 @@ def blend(frames: int, window: int, hop: int, produce: Callable[[int, int], Tens
         weights[start : start + length] += weight
     assert total is not None
     return total / weights
+
+
+def smooth(x: Tensor, sigma: float) -> Tensor:
+    """Gaussian low-pass of [N, C] along time, ``sigma`` in frames; the ends are held."""
+    radius = max(1, round(3 * sigma))
+    taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma) ** 2)
+    held = torch.cat([x[:1].expand(radius, -1), x, x[-1:].expand(radius, -1)]).T[:, None]
+    return torch.nn.functional.conv1d(held, (taps / taps.sum())[None, None])[:, 0].T

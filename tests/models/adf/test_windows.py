@@ -2,10 +2,12 @@
 
 import itertools
 
+import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter1d
 
-from models.adf.windows import blend, window_starts
+from models.adf.windows import blend, smooth, window_starts
 
 
 @pytest.mark.parametrize("frames", [1, 2, 7, 99, 100, 101, 149, 150, 151, 333])
@@ -34,3 +36,10 @@ def test_disagreeing_windows_leave_no_seam() -> None:
 def test_hop_beyond_the_window_is_refused() -> None:
     with pytest.raises(ValueError, match="hop"):
         blend(10, 4, 5, lambda a, b: torch.zeros(b - a, 1))
+
+
+def test_smoothing_is_that_of_scipy() -> None:
+    x = torch.randn(60, 3)
+    expected = gaussian_filter1d(x.double().numpy(), 2.0, axis=0, mode="nearest", truncate=3.0)
+    assert np.allclose(smooth(x, 2.0).numpy(), expected, atol=1e-5)
+    assert torch.allclose(smooth(x[:1], 2.0), x[:1], atol=1e-6)
