@@ -8,7 +8,6 @@ ids, pipeline and lock included, so that they are up to date without having been
 
 import argparse
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -17,6 +16,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import yaml
+
+from benchmarks.machine import describe
 from flows.bridge.planner import Target, make_plan
 from flows.bridge.process import ProcessGroups
 from flows.bridge.runner import run_stage
@@ -40,14 +42,17 @@ for entry in [*stage["outs"], *stage.get("metrics", []), *stage.get("plots", [])
 
 def build(root: Path) -> None:
     """A checkout with the real template, the real number of code files, and trivial stages."""
-    writer = PipelineWriter(PROJECT)
-    code = {path for stage in STAGES for path in _dependencies(writer, stage)}
-    for path in sorted(code):
+    stages = yaml.safe_load(PipelineWriter(PROJECT).render("any", "demo"))["stages"]
+    code = {stage: [dep for dep in stages[stage]["deps"] if not dep.startswith("data/")] for stage in STAGES}
+    for path in {path for paths in code.values() for path in paths}:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(PROJECT / path, root / path)
     (root / "tasks" / "__init__.py").touch()
+    own = {f"tasks/{stage}.py" for stage in STAGES}
     for stage in STAGES:
-        imports = "".join(f"    import {path[:-3].replace('/', '.')}  # noqa\n" for path in _code(writer, stage))
+        names = [Path(path).with_suffix("").parts for path in code[stage] if path.endswith(".py") and path not in own]
+        imports = "".join(f"    import {'.'.join(parts)}\n" for parts in names if parts[-1] != "__init__")
+        # Imported for the closure only: the stage depends on as many files as the real one.
         (root / "tasks" / f"{stage}.py").write_text(f"{STAGE}\n\ndef _never():\n{imports}    pass\n")
     (root / "tasks" / "intake.py").write_text("print('{}')\n")
     shutil.copytree(PROJECT / "flows" / "templates", root / "flows" / "templates")
@@ -135,17 +140,6 @@ def main(argv: list[str] | None = None) -> int:
     print("|---|---|---|---|")
     print("\n".join(rows))
     return 0
-
-
-def _dependencies(writer: PipelineWriter, stage: str) -> list[str]:
-    from flows.closure import import_closure
-
-    return import_closure(writer.root, f"tasks.{stage}")
-
-
-def _code(writer: PipelineWriter, stage: str) -> list[str]:
-    own = {f"tasks/{name}.py" for name in STAGES}
-    return [path for path in _dependencies(writer, stage) if path not in own and not path.endswith("__init__.py")]
 
 
 if __name__ == "__main__":
