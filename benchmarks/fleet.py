@@ -133,9 +133,7 @@ def main(argv: list[str] | None = None) -> int:
             rows.append(f"| {size} | {no_op:.1f} | {asked:.1f} | {one:.1f} |")
             print(rows[-1], file=sys.stderr)
     load = os.getloadavg()[0]
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load average {load:.1f}\n"
-    )
+    print(f"{describe()}; load average at the end {load:.1f}\n")
     print("| subjects | no-op `erlnet repro`, s | the same when DVC is asked about everyone, s | one more subject, s |")
     print("|---|---|---|---|")
     print("\n".join(rows))
