@@ -30,6 +30,10 @@ class LandmarkEmbedding:
         return (corners * self.weights.to(vertices)[..., None]).sum(-2)
 
 
+TIE = 1e-14
+"""Square metres: squared distances closer than this are equal."""
+
+
 def nearest_on_surface(points: Tensor, vertices: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
     """Triangle index [L] and barycentric weights [L, 3] of the surface point nearest to every point [L, 3].
 
@@ -45,7 +49,8 @@ def nearest_on_surface(points: Tensor, vertices: Tensor, faces: Tensor) -> tuple
         near = torch.nonzero((centres - point).norm(dim=-1) - radii <= bound)[:, 0]
         weights = _nearest_weights(point, corners[near])
         distance = ((weights[..., None] * corners[near]).sum(1) - point).square().sum(-1)
-        index = distance.argmin()
+        # A point on an edge is equally near to two triangles: the first one, whatever the last bits of a machine say.
+        index = torch.nonzero(distance <= distance.min() + TIE)[0, 0]
         best_faces.append(near[index])
         best_weights.append(weights[index])
     return torch.stack(best_faces), torch.stack(best_weights)
