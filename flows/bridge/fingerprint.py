@@ -16,6 +16,7 @@ from tasks.artifacts.atomic import write_text
 
 Stat = tuple[int, int, int]
 VERSION = 1
+CLOCK_STEP = 0.05  # seconds a file system's clock may be behind the system's
 
 
 class Memory:
@@ -51,7 +52,7 @@ class Memory:
         after its change, so a unit with such a file is not remembered.
         """
         self._stats.clear()
-        self._newest = int(read_from * 1e9)
+        self._newest = int((read_from - CLOCK_STEP) * 1e9)
         for unit in units:
             stages = graph.of(unit)
             files = set(self._own_files(unit)).union(*(stage.files for stage in stages))

@@ -247,14 +247,14 @@ def test_an_interrupt_ends_every_process_and_the_next_run_goes_on(toy: Toy) -> N
     assert states(toy, "a") == ["failed", "stale", "stale"]
     for subject in "ab":
         toy.control(subject, "crop", "")
-    assert run() is None
-    assert toy.dvc("status") == "Data and pipelines are up to date."
+    assert run(["a:crop"]) is None  # no lock of the ended processes is in the way
+    assert states(toy, "a")[0] == "done"
 
 
 def test_independent_stages_run_side_by_side_up_to_the_limit(toy: Toy) -> None:
     for subject in "abc":
         toy.onboard(subject)
-        toy.control(subject, "crop", "sleep 3")
+        toy.control(subject, "crop", "sleep 2")
     most = 0
     over = threading.Event()
 
@@ -277,7 +277,7 @@ def test_a_plan_asks_dvc_only_about_what_changed(toy: Toy, monkeypatch: pytest.M
     toy.onboard("b")
     assert run() is None
     assert make_plan(toy.root).stages == {}
-    time.sleep(0.01)
+    time.sleep(0.1)  # a file that changed while DVC looked is not remembered
     assert make_plan(toy.root).stages == {}
     asked: list[list[str]] = []
 
