@@ -77,22 +77,29 @@ def _for_the_page(svg: str) -> str:
 
 
 def training_panels(name: str, columns: Mapping[str, np.ndarray]) -> list[tuple[str, Markup]]:
-    """One panel a figure of a training curve, (title, SVG); the first column is the abscissa.
+    """One panel a group of figures of a training curve, (title, SVG); the first column is the abscissa.
 
-    ``val_x``/``train_x`` or ``x_val``/``x_train`` pairs share a panel.
+    ``phase.figure`` columns share their phase's panel, ``figure_part`` columns (parts: train, val, held_out) their
+    figure's.
     """
     names = list(columns)
     x = columns[names[0]]
     panels: dict[str, dict[str, np.ndarray]] = {}
     for column in names[1:]:
         if np.isfinite(columns[column]).any():
-            bare = re.sub(r"^(val|train|valid|held_out)_|_(val|train|valid|held_out)$", "", column)
-            panels.setdefault(bare, {})[column] = columns[column]
+            phase, _, figure = column.rpartition(".")
+            title = phase or re.sub(r"^(val|train|valid|held_out)_|_(val|train|valid|held_out)$", "", figure)
+            panels.setdefault(title, {})[figure] = columns[column]
     return [
-        (title.replace("_", " "), curve_svg(f"{name}-{title}", x, series, names[0], title.replace("_", " "),
-                                            log=_spans_decades(list(series.values()))))
+        (title.replace("_", " "), _training_panel(f"{name}-{title}", x, names[0], series))
         for title, series in panels.items()
-    ]  # fmt: skip
+    ]
+
+
+def _training_panel(name: str, x: np.ndarray, x_label: str, series: Mapping[str, np.ndarray]) -> Markup:
+    only = next(iter(series)) if len(series) == 1 else ""
+    readable = {label.replace("_", " "): values for label, values in series.items()}
+    return curve_svg(name, x, readable, x_label, only.replace("_", " "), log=_spans_decades(list(series.values())))
 
 
 def _spans_decades(values: Sequence[np.ndarray]) -> bool:

@@ -9,10 +9,11 @@ from tasks.artifacts.layout import SubjectFolder, repository_root
 from tasks.registry import sha256_of
 
 STAGES = ("crop", "track", "parse", "speech", "adf", "nerf", "evaluate")
+FEW = 50  # held-out frames: fewer (2 s) show one moment, which the last training frame may already hold
 CLEARLY = 1.0  # dB of the face box above the better baseline that the verdict calls clear
 COLUMNS = (
-    ("self_driven", "Self-driven", "tracked motion, rendered"),
-    ("speech_driven", "Speech-driven", "spoken motion, rendered"),
+    ("self_driven", "Self-driven", "tracked motion"),
+    ("speech_driven", "Speech-driven", "spoken motion"),
     ("nearest_frame", "Nearest frame", "baseline"),
     ("mean_frame", "Mean frame", "baseline"),
 )
@@ -60,7 +61,7 @@ FIGURES: tuple[tuple[str, tuple[Figure, ...]], ...] = (
     )),
     ("Motion", (
         Figure("mouth_correlation", "Mouth opening, correlation", "", "high", 2, "with the recording"),
-        Figure("mouth_dynamics", "Mouth opening, range", "× recording", "one", 2, "ratio of standard deviations"),
+        Figure("mouth_dynamics", "Mouth opening, range", "", "one", 2, "standard deviation over the recording's"),
         Figure("jitter", "Landmark jitter", "px/frame²", "truth", 2, "at 512"),
         Figure("flicker", "Flicker", "levels", "low", 2, "change from frame to frame against the recording's"),
     )),
@@ -125,7 +126,13 @@ def verdict(metrics: dict[str, Any]) -> tuple[str, str]:
     figures = f"face box {face['self_driven']:.1f} dB on frames it never saw, {name} has {baseline:.1f} dB"
     mouth = [metrics[method].get("lmd") for method in ("self_driven", "nearest_frame")]
     if all(isinstance(value, float | int) for value in mouth):
-        figures += f"; mouth landmarks off by {mouth[0]:.1f} px (nearest frame {mouth[1]:.1f} px)"
+        figures += f"; mouth landmarks off by {mouth[0]:.1f} px at 512 (nearest frame {mouth[1]:.1f})"
+    count = metrics["held_out"]["measured"]
+    if count < FEW:
+        return "fair", (
+            f"Too short to judge: only {count} held-out frames were measured, a moment that a training frame may "
+            f"already show. On them: {figures}. Give a minute of video or more."
+        )
     if gain >= CLEARLY:
         return "good", f"The portrait clearly beats both trivial baselines: {figures}."
     if gain > 0:

@@ -119,7 +119,7 @@ class ScoreSheet:
             result[name] = number(finite.mean() if len(finite) else math.nan, "no frame shows what it needs")
         openings = (mouth_opening(points, self.size) for points in (sheet.points, self._true_points))
         correlation, ratio = follows(*openings)
-        still = "the mouth does not move, or fewer than 3 frames"
+        still = "the recorded or the rendered mouth does not move, or fewer than 3 frames"
         return result | {
             "faces_missed": sheet.missed,
             "flicker": number(float(np.mean(sheet.flicker)) if sheet.flicker else math.nan, "fewer than 2 frames"),

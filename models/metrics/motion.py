@@ -7,6 +7,8 @@ import numpy as np
 
 from models.metrics.landmarks import REFERENCE_SIZE
 
+STILL = 0.5  # px at 512: standard deviation of a mouth opening below which it only trembles
+
 
 def jitter(points: np.ndarray, size: int) -> float:
     """Mean length of the second difference over time of landmarks [T, L, 2], in pixels at 512 per frame squared.
@@ -34,12 +36,12 @@ def flicker(before: np.ndarray, now: np.ndarray, true_before: np.ndarray, true_n
 def follows(opening: np.ndarray, true_opening: np.ndarray) -> tuple[float, float]:
     """Pearson correlation of two mouth openings [T] and the ratio of their standard deviations (render / truth).
 
-    Frames with a NaN are left out.  Either figure is NaN where it is not defined: fewer than three frames, or a
-    mouth that never moves (correlation of a constant).
+    Both are in pixels at 512.  Frames with a NaN are left out.  Either figure is NaN where it is not defined: fewer
+    than three frames, or a mouth that never moves beyond the detector's own noise (STILL).
     """
     both = np.isfinite(opening) & np.isfinite(true_opening)
     x, y = opening[both].astype(np.float64), true_opening[both].astype(np.float64)
-    if len(x) < 3 or y.std() < 1e-9:
+    if len(x) < 3 or y.std() < STILL:
         return float("nan"), float("nan")
     ratio = float(x.std() / y.std())
-    return (float(np.corrcoef(x, y)[0, 1]) if x.std() > 1e-9 else float("nan")), ratio
+    return (float(np.corrcoef(x, y)[0, 1]) if x.std() > 1e-6 else float("nan")), ratio

@@ -20,6 +20,7 @@ from tasks.artifacts import run_record
 from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.subject import Consent
 from tasks.errors import MissingInput, StageFailed
+from tasks.report_curves import training_panels
 from tasks.report_facts import metrics_table, verdict
 
 HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=2</script>"\'&{{7*7}}'
@@ -90,7 +91,7 @@ def test_everything_is_inside(folder: SubjectFolder) -> None:
 def test_it_says_what_matters(folder: SubjectFolder) -> None:
     text = folder.report.read_text()
     for expected in (
-        "clearly beats both trivial baselines", "LSE-C", "SyncNet weights absent", "open head (stands in for FLAME)",
+        "only 4 held-out frames were measured", "LSE-C", "SyncNet weights absent", "open head (stands in for FLAME)",
         "fake matte", "ab" * 8, "4 of 44 frames held out", "the first 1.6 s were trained on", "nerf.safetensors",
         "BiSeNet", "no record (restored from the cache?)",
     ):  # fmt: skip
@@ -180,6 +181,7 @@ def made_metrics(own: float, nearest: float, mean: float) -> dict[str, Any]:
         "nearest_frame": {"psnr_face": nearest, "lmd": 3.0},
         "mean_frame": {"psnr_face": mean, "lmd": 2.001},
         "truth": {"jitter": 3.0},
+        "held_out": {"measured": 160},
     }
 
 
@@ -190,6 +192,18 @@ def test_verdict() -> None:
     kind, sentence = verdict(made_metrics(20, 19.3, 20.6))
     assert kind == "poor"
     assert "mean training frame has 20.6" in sentence
+    short = made_metrics(26, 21.3, 18.6) | {"held_out": {"measured": 13}}
+    assert verdict(short)[0] == "fair"
+    assert verdict(short)[1].startswith("Too short to judge: only 13")
+
+
+def test_training_panels_group_phases_and_parts() -> None:
+    steps = np.arange(5.0)
+    columns = {"step": steps, "space.loss": steps + 1, "space.rate": steps + 2, "psnr_train": steps,
+               "psnr_held_out": steps, "empty": np.full(5, np.nan)}  # fmt: skip
+    panels = training_panels("x", columns)
+    assert [title for title, _ in panels] == ["space", "psnr"]
+    assert "psnr held out" in panels[1][1]
 
 
 def test_best_marks() -> None:

@@ -67,6 +67,7 @@ def test_follows() -> None:
     frozen = follows(np.full(50, 2.0), np.sin(t))
     assert math.isnan(frozen[0])
     assert frozen[1] == 0
+    assert all(math.isnan(x) for x in follows(np.sin(t), 0.4 * np.sin(t)))  # the true mouth only trembles
     assert all(math.isnan(x) for x in follows(np.array([1.0, np.nan, 2.0]), np.array([1.0, 2.0, 3.0])))
 
 
