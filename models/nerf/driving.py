@@ -8,15 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy import ndimage
 
 from models.flame.head import FlameHead
 from models.flame.rotation import axis_angle_to_matrix
 from models.nerf.front_map import FrontMap, build_front_map
 
 CHUNK = 64  # frames whose vertices are in memory at once
-SLOW = 10.0  # frames: standard deviation of the smoothing that gives the torso's slow share of the head's motion
-LIMIT = 2.5  # standard deviations: drivers beyond what training showed are held there
+LIMIT = 4.0  # standard deviations: drivers beyond what training showed are held there
 
 
 @dataclass
@@ -44,8 +42,8 @@ class Driving:
     """Conditions of N frames.
 
     rotation [N, 3, 3], translation [N, 3]: x_camera = R x_head + t.  displacement float16 [N, 3, M, M]: how far
-    expression, jaw, eyes and neck moved the front of the head (metres, head frame).  face [N, A] and pose [N, B]: raw
-    drivers of the head's features (expression, jaw, eyes) and of the torso (pose, and its slow share).
+    expression, jaw, eyes and neck moved the front of the head (metres, head frame).  face [N, A] and pose [N, 15]: raw
+    drivers of the head's features (expression, jaw, eyes) and of the torso (pose of skull and trunk).
     """
 
     rotation: torch.Tensor
@@ -74,26 +72,24 @@ def person_front_map(head: FlameHead, shape: np.ndarray, resolution: int) -> Fro
 
 
 def driving_of(head: FlameHead, arrays: FlameArrays, front: FrontMap, rows: slice = slice(None)) -> Driving:
-    """Conditions of the frames ``rows`` of ``arrays``; the slow share of the pose is taken from all of them."""
+    """Conditions of the frames ``rows`` of ``arrays``.  A frame's conditions depend on that frame alone."""
     shape = torch.as_tensor(arrays.shape, dtype=torch.float32)[None]
     rest = rest_vertices(head, arrays.shape)
     names = ("expression", "global_rotation", "neck_rotation", "jaw_rotation", "eyes_rotation", "translation")
-    values = {name: torch.as_tensor(np.asarray(getattr(arrays, name), np.float32)) for name in names}
+    values = {name: torch.as_tensor(np.asarray(getattr(arrays, name)[rows], np.float32)) for name in names}
     rotation, translation = head.head_pose(
         shape, values["global_rotation"], values["neck_rotation"], values["translation"]
     )
     maps = []
-    for part in torch.arange(len(arrays))[rows].split(CHUNK):
+    for part in torch.arange(len(rotation)).split(CHUNK):
         posed = head(shape, **{name: value[part] for name, value in values.items()})
         # x_head = R^T (x_camera - t), for row vectors.
         unposed = torch.bmm(posed - translation[part, None], rotation[part])
         maps.append(front.displacement(unposed, rest).half())
     face = torch.cat([values["expression"], values["jaw_rotation"], values["eyes_rotation"]], dim=1)
     trunk = axis_angle_to_matrix(values["global_rotation"])[:, :2].flatten(1)
-    fast = torch.cat([rotation[:, :2].flatten(1), trunk, translation], dim=1)
-    slow = torch.as_tensor(ndimage.gaussian_filter1d(fast.numpy(), SLOW, axis=0, mode="nearest"))
-    pose = torch.cat([fast, slow], dim=1)
-    return Driving(rotation[rows], translation[rows], torch.cat(maps), face[rows], pose[rows])
+    pose = torch.cat([rotation[:, :2].flatten(1), trunk, translation], dim=1)
+    return Driving(rotation, translation, torch.cat(maps), face, pose)
 
 
 def standardisation(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -46,7 +46,7 @@ class FrontMap:
     def displacement(self, posed: torch.Tensor, rest: torch.Tensor) -> torch.Tensor:
         """posed [F, V, 3] and rest [V, 3] vertices in the head frame -> displacement maps [F, 3, M, M] in metres."""
         side = len(self.height)
-        moved = (posed - rest).permute(1, 0, 2).reshape(len(rest), -1).numpy()
+        moved = (posed - rest).permute(1, 0, 2).reshape(len(rest), -1).cpu().numpy()
         maps = torch.from_numpy(self._recipe(len(rest)) @ moved).view(side, side, len(posed), 3).permute(2, 3, 0, 1)
         # Texels of different triangles meet at the lips: one blur keeps the fixed point of the inverse stable.
         return torch.nn.functional.avg_pool2d(maps, 3, stride=1, padding=1, count_include_pad=False)

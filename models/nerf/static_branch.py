@@ -1,8 +1,9 @@
 """Static-NeRF: torso and backdrop, in the camera frame.
 
 The camera stands still and the torso hardly moves, so space factorises: features over the picture plane, read once a
-ray, and a few depths behind one another, told apart by a layer of their own.  The torso's small motion is a smooth
-warp of the picture plane whose weights follow from the pose (and its slow share) alone.
+ray, and a few depths behind one another, told apart by a layer of their own.  The torso's motion is an affine map of
+the picture plane, *linear* in the head's pose, plus a small smooth warp.  Linear on purpose: shoulders follow the head
+only roughly, and what a network learns beyond that from one clip does not hold for the rest of it (measured).
 """
 
 import torch
@@ -28,6 +29,8 @@ class StaticBranch(nn.Module):
         self.hidden_size = hidden
         self.register_buffer("depths", depth + torch.tensor(OFFSETS))
         self.plane = PyramidPlane(16, resolution, resolution)
+        self.sway = nn.Linear(poses, 6, bias=False)
+        nn.init.zeros_(self.sway.weight)
         self.warp_weights = mlp(poses, 32, basis)
         self.warp_maps = BlendedPlane(basis, 2, 12, 12, scale=0.0)
         self.first = ChannelLinear(16, hidden * len(OFFSETS), gain=1.4)
@@ -40,7 +43,10 @@ class StaticBranch(nn.Module):
 
         Returns thickness [F*N, K], depth [F*N, K] and hidden features [C, F*N, K].
         """
-        warp = 0.05 * lookup(self.warp_maps(self.warp_weights(pose)), places).transpose(1, 2)
+        warp = 0.01 * lookup(self.warp_maps(self.warp_weights(pose)), places).transpose(1, 2)
+        sway = 0.1 * self.sway(pose).view(-1, 3, 2)
+        # Columns x, y, 1; scale and shear move the far corners of the picture, not its middle.
+        warp = warp + torch.bmm(torch.cat([places, torch.ones_like(places[..., :1])], dim=-1), sway)
         features = lookup(plane, (places + warp).reshape(1, -1, 2))[0]
         rays = features.shape[1]
         # [K*C, rays] -> [C, rays, K]

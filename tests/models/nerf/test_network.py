@@ -123,7 +123,7 @@ def test_drivers_far_outside_training_are_held():
     values[:, 4] *= 1e-9
     mean, scale = standardisation(values)
     assert standardise(values, mean, scale)[:, 4].abs().max() < 1e-3
-    assert standardise(1e6 * torch.ones(1, 5), mean, scale).max() <= 2.5
+    assert standardise(1e6 * torch.ones(1, 5), mean, scale).max() <= 4.0
     near = mean + 0.01 * scale
     torch.testing.assert_close(standardise(near[None], mean, scale)[0], torch.full((5,), 0.01), atol=1e-4, rtol=0)
 
