@@ -24,6 +24,7 @@ def write_weights(path: Path, state: "dict[str, torch.Tensor]", config: dict[str
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata={"config": json.dumps(config, sort_keys=True)})
+        temporary.chmod(0o644)  # save_file makes it private; artifacts are shared like every other file
 
 
 def read_weights(path: Path, format_name: str, made_by: str) -> "tuple[dict[str, torch.Tensor], dict[str, Any]]":
