@@ -114,12 +114,13 @@ def main(argv: list[str] | None = None) -> int:
         root = Path(folder)
         os.environ["ERLNET_ROOT"] = str(root)
         build(root)
-        onboard(root, "first")
+        onboard(root, "original")
         for size in sizes:
-            multiply(root, "first", size)
+            multiply(root, "original", size)
             (root / ".dvc" / "tmp" / "erlnet" / "up_to_date.json").unlink(missing_ok=True)
             asked = seconds(lambda: make_plan(root))
-            if make_plan(root).stages:
+            plan = make_plan(root)
+            if plan.stages or plan.broken:
                 raise RuntimeError("the copies are not up to date")
             command = [sys.executable, "-m", "flows.cli", "repro"]
             environment = {**stage_environment(), "PYTHONPATH": str(PROJECT)}
