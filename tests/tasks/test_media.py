@@ -52,11 +52,15 @@ def test_channels_are_mixed_to_one(tmp_path, channels):
     assert onsets(decode_sound(path)) == pytest.approx([1.0], abs=0.005)
 
 
-@pytest.mark.parametrize("container", ["mp4", "matroska", "avi"])
-@pytest.mark.parametrize(("start", "sound_start"), [(0.0, 0.0), (0.5, 0.1), (0.1, 0.6)])
+@pytest.mark.parametrize(
+    ("container", "start", "sound_start"),
+    [
+        ("mp4", 0.0, 0.0), ("mp4", 0.5, 0.1), ("mp4", 0.1, 0.6),
+        ("matroska", 0.0, 0.0), ("matroska", 0.5, 0.1), ("matroska", 0.1, 0.6),
+        ("avi", 0.0, 0.0),  # it has no start times
+    ],
+)  # fmt: skip
 def test_sound_is_placed_against_the_first_picture(tmp_path, container, start, sound_start):
-    if container == "avi" and start != sound_start:
-        pytest.skip("avi has no start times")
     path = tmp_path / "a.bin"
     sound = clicking(3, 48000, [1.0, 2.0])
     codec = "mpeg4" if container == "avi" else "libx264"
