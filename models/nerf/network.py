@@ -18,7 +18,7 @@ from models.nerf.driving import Driving, standardise
 from models.nerf.front_map import FrontMap
 from models.nerf.head_branch import HeadBranch, HeadSamples
 from models.nerf.layers import ChannelLinear
-from models.nerf.planes import lookup
+from models.nerf.planes import PyramidPlane, lookup
 from models.nerf.rays import camera_rays, to_head_frame
 from models.nerf.static_branch import StaticBranch
 
@@ -60,6 +60,7 @@ class Planes:
 
     head: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
     static: torch.Tensor
+    plate: torch.Tensor
 
 
 class DualBranchNerf(nn.Module):
@@ -89,7 +90,8 @@ class DualBranchNerf(nn.Module):
         )
         self.static = StaticBranch(config.poses, config.depth, config.hidden, config.static_resolution)
         self.register_buffer("plate", plate[None].clone(memory_format=torch.contiguous_format))
-        self.plate_correction = nn.Parameter(torch.zeros_like(self.plate))
+        # Coarser than the plate: a backdrop that moves would leave noise in every texel of a fine correction.
+        self.plate_correction = PyramidPlane(3, 64, 64, levels=2, scale=0.0)
         for name, width in (("face", config.faces), ("pose", config.poses)):
             self.register_buffer(f"{name}_mean", torch.zeros(width))
             self.register_buffer(f"{name}_scale", torch.ones(width))
@@ -100,7 +102,8 @@ class DualBranchNerf(nn.Module):
         )
 
     def planes(self) -> Planes:
-        return Planes(self.head.planes(), self.static.plane())
+        correction = F.interpolate(self.plate_correction(), self.plate.shape[-2:], mode="bilinear", align_corners=False)
+        return Planes(self.head.planes(), self.static.plane(), self.plate + correction)
 
     def conditions(self, driving: Driving) -> tuple[torch.Tensor, torch.Tensor]:
         """Standardised face [F, faces] and pose [F, poses] drivers."""
@@ -172,7 +175,7 @@ class DualBranchNerf(nn.Module):
             head_opacities.append(torch.zeros_like(opacity))
         opacity = torch.cat(opacities)
         colour = torch.cat(colours, dim=1)
-        behind = lookup(self.plate + self.plate_correction, places.reshape(1, -1, 2)[:, rows])[0]
+        behind = lookup(planes.plate, places.reshape(1, -1, 2)[:, rows])[0]
         return Rendered((opacity * colour + (1 - opacity) * behind).T, opacity, torch.cat(head_opacities))
 
     def colour(

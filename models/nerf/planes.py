@@ -20,12 +20,16 @@ def lookup(plane: torch.Tensor, coordinates: torch.Tensor) -> torch.Tensor:
 
 
 class PyramidPlane(nn.Module):
-    """A learned plane of ``channels`` at ``height`` x ``width``, stored as a pyramid with a factor of 4 a level."""
+    """A learned plane of ``channels`` at ``height`` x ``width``, stored as a pyramid with a factor of 4 a level.
 
-    def __init__(self, channels: int, height: int, width: int, levels: int = 3, scale: float = 0.02):
+    Only the coarsest level starts at random (standard deviation ``scale``): what is never looked at stays smooth.
+    """
+
+    def __init__(self, channels: int, height: int, width: int, levels: int = 3, scale: float = 0.05):
         super().__init__()
         sizes = [(max(height >> 2 * i, 2), max(width >> 2 * i, 2)) for i in range(levels)]
-        self.levels = nn.ParameterList([nn.Parameter(scale * torch.randn(1, channels, h, w)) for h, w in sizes])
+        self.levels = nn.ParameterList([nn.Parameter(torch.zeros(1, channels, h, w)) for h, w in sizes])
+        nn.init.normal_(self.levels[-1], std=scale)
 
     def forward(self) -> torch.Tensor:
         """The composed plane [1, C, H, W]."""

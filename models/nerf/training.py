@@ -86,7 +86,7 @@ class Trainer:
         planes: list[torch.nn.Parameter] = []
         others: list[torch.nn.Parameter] = []
         for name, parameter in network.named_parameters():
-            is_plane = name.endswith(("basis", "plate_correction")) or ".levels." in name
+            is_plane = name.endswith("basis") or ".levels." in name
             (planes if is_plane and "maps" not in name else others).append(parameter)
         self.optimiser = torch.optim.Adam(
             [{"params": planes, "rate": schedule.plane_rate}, {"params": others, "rate": schedule.network_rate}],

@@ -38,6 +38,8 @@ def test_lookup_is_bilinear_between_texel_centres():
 
 def test_a_pyramid_is_the_sum_of_its_upsampled_levels():
     plane = PyramidPlane(3, 32, 16)
+    for level in plane.levels:
+        torch.nn.init.normal_(level)
     fine, middle, coarse = plane.levels
 
     def up(level, other):
