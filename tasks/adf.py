@@ -19,7 +19,6 @@ from models.adf.motion import POSE, expression_channels
 from models.adf.network import Adf, Motion
 from models.adf.training import TrainingPlan, train
 from models.flame.head import FlameHead
-from tasks.adf_metrics import evaluate
 from tasks.artifacts.adf import TrainedAdf, write_adf
 from tasks.artifacts.curve import write_curve
 from tasks.artifacts.flame import FlameSequence, read_flame
@@ -29,6 +28,7 @@ from tasks.artifacts.metrics import write_metrics
 from tasks.artifacts.speech import SpeechTrack, read_speech
 from tasks.errors import StageFailed
 from tasks.motion import spoken_rows, to_motion, usable_runs
+from tasks.scoring.motion import evaluate
 from tasks.speaker import STYLE_FRAMES
 from tasks.split import train_length
 from tasks.stage import main

@@ -22,7 +22,7 @@ from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.artifacts.subject import SubjectRecord, read_subject
 from tasks.artifacts.video import VideoWriter
 from tasks.errors import BadInput, StageFailed, TaskError
-from tasks.media import decode_sound
+from tasks.ingest.media import decode_sound
 from tasks.portrait import Portrait
 from tasks.provenance import provenance
 from tasks.registry import sha256_of

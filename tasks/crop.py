@@ -22,11 +22,11 @@ from tasks.artifacts.frames import FrameTable, write_frames
 from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.video import VideoWriter
 from tasks.errors import BadInput, MissingInput, StageFailed
-from tasks.framing import Framing, choose_square
-from tasks.media import decode_sound
-from tasks.source import SourceVideo, Upright
+from tasks.ingest.framing import Framing, choose_square
+from tasks.ingest.media import decode_sound
+from tasks.ingest.source import SourceVideo, Upright
+from tasks.ingest.timing import output_frames, resample_frames, sound_samples
 from tasks.stage import main
-from tasks.timing import output_frames, resample_frames, sound_samples
 
 LONG_SIDE = 640  # pixels of the shrunken pictures of the first pass
 

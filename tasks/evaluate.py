@@ -7,10 +7,10 @@ On the held-out last 1/11 of the clip:
 * *self-driven*: the tracked FLAME parameters of each held-out frame are rendered (how well the NeRF paints);
 * *speech-driven*: FLAME parameters spoken from the held-out sound in the style of the training part are rendered
   (the whole method; its head moves as it likes, so its pixel figures say less than its landmark figures);
-* *mean frame* and *nearest frame*: trivial baselines (tasks/baselines.py).
+* *mean frame* and *nearest frame*: trivial baselines (tasks/scoring/baselines.py).
 
-Figures: models/metrics/judge.py (per frame) and tasks/scores.py (summary).  Frames whose recording shows no face are
-left out for every method alike and counted in ``held_out.without_face``.
+Figures: models/metrics/judge.py (per frame) and tasks/scoring/scores.py (summary).  Frames whose recording shows no
+face are left out for every method alike and counted in ``held_out.without_face``.
 """
 
 from collections.abc import Iterator
@@ -35,12 +35,12 @@ from tasks.artifacts.metrics import write_metrics
 from tasks.artifacts.speech import SpeechTrack, read_speech
 from tasks.artifacts.subject import SubjectRecord, read_subject
 from tasks.artifacts.video import VideoWriter, read_frames
-from tasks.baselines import Baselines, nearest_rows
-from tasks.comparison import side_by_side
 from tasks.errors import DamagedArtifact, StageFailed
 from tasks.portrait import Portrait
 from tasks.provenance import provenance
-from tasks.scores import ScoreSheet, spread
+from tasks.scoring.baselines import Baselines, nearest_rows
+from tasks.scoring.comparison import side_by_side
+from tasks.scoring.scores import ScoreSheet, spread
 from tasks.speaker import Speaker
 from tasks.split import train_length
 from tasks.stage import main

@@ -15,8 +15,8 @@ import numpy as np
 
 from models.detection.face_detector import Face, FaceDetector
 from tasks.errors import BadInput
-from tasks.media import decode_sound
-from tasks.source import SourceVideo, StreamFacts, Upright
+from tasks.ingest.media import decode_sound
+from tasks.ingest.source import SourceVideo, StreamFacts, Upright
 
 SAMPLES = 20
 LONG_SIDE = 640  # pixels the sampled pictures are shrunk to before faces are looked for

@@ -37,10 +37,10 @@ from tasks.assets import read_manifest
 from tasks.errors import StageFailed
 from tasks.params import read_profiles
 from tasks.provenance import tool_version
-from tasks.report_curves import curve_svg, training_panels
-from tasks.report_facts import COLUMNS, LABELS, git_commit, hashes, metrics_table, resources, verdict
-from tasks.report_players import repeated_player, spoken_player
-from tasks.report_sheets import crop_sheet, extremes, mask_sheet, picture_file, source_picture, track_sheet
+from tasks.reporting.curves import curve_svg, training_panels
+from tasks.reporting.facts import COLUMNS, LABELS, git_commit, hashes, metrics_table, resources, verdict
+from tasks.reporting.players import repeated_player, spoken_player
+from tasks.reporting.sheets import crop_sheet, extremes, mask_sheet, picture_file, source_picture, track_sheet
 from tasks.stage import main
 
 MOST_BYTES = 25_000_000

@@ -15,8 +15,8 @@ from tasks.artifacts.frames import read_frame_table
 from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.artifacts.speech import SpeechTrack, write_speech
 from tasks.errors import BadInput, DamagedArtifact, MissingInput
+from tasks.ingest.timing import sound_samples
 from tasks.stage import main
-from tasks.timing import sound_samples
 
 SILENCE_DB = -100.0  # what digital silence is reported as
 ACTIVE_RANGE_DB = 30.0  # frames at most this far under the loudest count as voice

@@ -26,8 +26,8 @@ from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.artifacts.metrics import write_metrics
 from tasks.artifacts.video import read_frames
 from tasks.errors import BadInput, DamagedArtifact
+from tasks.scoring.tracking import quality
 from tasks.stage import main
-from tasks.track_quality import quality
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.metrics import read_metrics
 from tasks.artifacts.speech import write_speech
 from tasks.artifacts.video import read_frames, read_provenance
-from tasks.baselines import Baselines, nearest_rows
 from tasks.errors import DamagedArtifact, MissingInput, StageFailed
 from tasks.evaluate import EvaluateParams
-from tasks.scores import spread
+from tasks.scoring.baselines import Baselines, nearest_rows
+from tasks.scoring.scores import spread
 
 TRAIN = 40
 

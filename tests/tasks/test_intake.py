@@ -9,8 +9,8 @@ import pytest
 from synthetic_media import clicking, constant_times, write_clip
 
 from tasks.errors import BadInput
+from tasks.ingest.source import SourceVideo, Upright
 from tasks.intake import inspect, main
-from tasks.source import SourceVideo, Upright
 
 
 @pytest.fixture(scope="module")

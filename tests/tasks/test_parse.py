@@ -16,8 +16,8 @@ from tasks.artifacts.masks import HEAD_LABELS, Label, MaskReader
 from tasks.artifacts.tables import read_table
 from tasks.artifacts.video import VideoWriter
 from tasks.errors import DamagedArtifact, StageFailed
+from tasks.ingest.source import SourceVideo, Upright
 from tasks.parse import ParseParams, fill_short_gaps
-from tasks.source import SourceVideo, Upright
 
 FRAMES = 12
 

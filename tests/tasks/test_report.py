@@ -14,14 +14,14 @@ from made_subject import FRAMES, FakeMesh, FakePortrait, FakeSpeaker, make_subje
 
 import tasks.evaluate as evaluate
 import tasks.report as report
-import tasks.report_sheets as sheets
+import tasks.reporting.sheets as sheets
 from models.metrics.lpips import Lpips
 from tasks.artifacts import run_record
 from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.subject import Consent
 from tasks.errors import MissingInput, StageFailed
-from tasks.report_curves import training_panels
-from tasks.report_facts import metrics_table, verdict
+from tasks.reporting.curves import training_panels
+from tasks.reporting.facts import metrics_table, verdict
 
 HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=2</script>"\'&{{7*7}}'
 
@@ -160,7 +160,7 @@ def test_missing_input_names_its_stage(folder: SubjectFolder, tmp_path: Path) ->
 def test_large_renders_are_made_smaller_and_too_large_pages_refused(
     folder: SubjectFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tasks.report_players import repeated_player
+    from tasks.reporting.players import repeated_player
 
     whole = repeated_player(folder, 25.0, 10**9)
     small = repeated_player(folder, 25.0, 10)

@@ -19,7 +19,7 @@ from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.metrics import read_metrics
 from tasks.artifacts.video import VideoWriter
 from tasks.errors import BadInput, DamagedArtifact, MissingInput
-from tasks.track_quality import gaps, verdict
+from tasks.scoring.tracking import gaps, verdict
 
 FRAMES, SIZE, FOCAL = 30, 256, 700.0
 HIDDEN = (11, 12, 13)

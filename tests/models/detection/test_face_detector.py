@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from models.detection.face_detector import FaceDetector
-from tasks.source import SourceVideo, Upright
+from tasks.ingest.source import SourceVideo, Upright
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.parsing.matte import PersonMatte
-from tasks.source import SourceVideo, Upright
+from tasks.ingest.source import SourceVideo, Upright
 
 
 def test_a_person_before_a_wall(sample_clip):

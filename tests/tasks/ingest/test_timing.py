@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.timing import output_frames, prefers_earlier, resample_frames, sound_samples
+from tasks.ingest.timing import output_frames, prefers_earlier, resample_frames, sound_samples
 
 FPS = 25.0
 

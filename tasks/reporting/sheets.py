@@ -15,9 +15,9 @@ from tasks.artifacts.landmarks import LandmarkTrack
 from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.masks import Label, MaskReader
 from tasks.artifacts.video import read_provenance
-from tasks.comparison import right_half
 from tasks.errors import BadInput
-from tasks.report_pictures import (
+from tasks.ingest.source import SourceVideo, Upright
+from tasks.reporting.pictures import (
     COLOURS,
     error_map,
     grid,
@@ -28,7 +28,7 @@ from tasks.report_pictures import (
     with_labels,
     with_mesh,
 )
-from tasks.source import SourceVideo, Upright
+from tasks.scoring.comparison import right_half
 
 
 def source_picture(path: Path, table: FrameTable) -> str:

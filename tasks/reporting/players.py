@@ -12,7 +12,7 @@ from tasks.artifacts.audio import SAMPLE_RATE, read_audio
 from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.video import VideoWriter, read_frames, read_provenance
 from tasks.errors import DamagedArtifact
-from tasks.report_pictures import file_uri
+from tasks.reporting.pictures import file_uri
 
 MP4 = "video/mp4"
 SMALL_CRF = 30  # of a video that had to be made smaller

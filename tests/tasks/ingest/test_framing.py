@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.framing import choose_square
+from tasks.ingest.framing import choose_square
 
 
 def still(x0, y0, side, n=50):

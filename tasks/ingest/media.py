@@ -9,7 +9,7 @@ import numpy as np
 
 from tasks.artifacts.audio import SAMPLE_RATE
 from tasks.errors import BadInput
-from tasks.source import open_container
+from tasks.ingest.source import open_container
 
 MAX_SECONDS = 4 * 3600
 GAP = 0.04  # seconds: smaller jumps of the sound's clock are rounding, larger ones are real gaps
@@ -108,7 +108,7 @@ def _frames(container: Any, stream: Any) -> Iterator[Any]:
 
 
 def _first_picture(path: Path) -> float | None:
-    from tasks.source import SourceVideo
+    from tasks.ingest.source import SourceVideo
 
     try:
         with SourceVideo(path) as source:

@@ -7,7 +7,7 @@ import pytest
 from synthetic_media import clicking, constant_times, write_clip
 
 from tasks.errors import BadInput
-from tasks.media import decode_sound
+from tasks.ingest.media import decode_sound
 
 
 def black(_):
@@ -120,7 +120,7 @@ def test_no_sound_is_refused(tmp_path):
 
 
 def test_a_day_of_silence_is_refused_or_cut(tmp_path, monkeypatch):
-    monkeypatch.setattr("tasks.media.MAX_SECONDS", 2)
+    monkeypatch.setattr("tasks.ingest.media.MAX_SECONDS", 2)
     path = write_wav(tmp_path / "long.wav", np.zeros(16000 * 5), 16000)
     with pytest.raises(BadInput, match="longer than"):
         decode_sound(path)

@@ -9,7 +9,7 @@ import pytest
 from synthetic_media import clicking, constant_times, flashing, write_clip
 
 from tasks.errors import BadInput
-from tasks.source import SourceVideo, Upright
+from tasks.ingest.source import SourceVideo, Upright
 
 RED = np.array([200, 20, 20])
 
