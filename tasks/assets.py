@@ -66,9 +66,13 @@ class Package(_Asset):
 
 
 class Licensed(_Asset):
-    """Files that only a person who registered can have."""
+    """Files that only a person who registered can have.
+
+    adapter: whether this version reads them, or none does yet.
+    """
 
     files: list[str]
+    adapter: Literal["ready", "planned"]
     register_at: str = Field(alias="register")
     stands_in: str
 
@@ -136,10 +140,11 @@ def inventory(folder: AssetFolder | None = None) -> list[AssetState]:
         paths = [folder.root / file for file in entry.files]
         missing = [path for path in paths if not path.is_file()]
         remedy = f"register at {entry.register_at}, then put the file at {missing[0]}" if missing else ""
+        unread = "" if entry.adapter == "ready" else "; this version does not read the file yet, present or not"
         states.append(
             AssetState(
                 name, "licensed", entry.title, "missing" if missing else "present", paths[0], None, entry.licence,
-                tuple(entry.stages), f"stands in: {entry.stands_in}", remedy,
+                tuple(entry.stages), f"stands in: {entry.stands_in}{unread}", remedy,
             )
         )  # fmt: skip
     return states
@@ -219,6 +224,7 @@ def _refuse_unfetchable(name: str, manifest: Manifest, folder: AssetFolder) -> N
         raise BadInput(
             f"{name} cannot be fetched ({entry.licence}): register at {entry.register_at} and put the file at "
             f"{folder.root / entry.files[0]}; meanwhile {entry.stands_in}"
+            + ("" if entry.adapter == "ready" else " (this version does not read the file yet)")
         )
     if name in manifest.built:
         raise BadInput(f"{name} is not fetched but built: {manifest.built[name].command}")
