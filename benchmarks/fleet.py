@@ -60,9 +60,9 @@ def build(root: Path) -> None:
         shutil.copy(PROJECT / name, root / name)
     (root / ".gitignore").write_text("/data/assets/\n")
     (root / "data" / "subjects").mkdir(parents=True)
-    for name in ("open_head.safetensors", "moonshine_tiny_en_encoder.ort", "lpips_alexnet.ckpt"):
-        (root / "data" / "assets").mkdir(exist_ok=True)
-        (root / "data" / "assets" / name).write_text(name)
+    (root / "data" / "assets").mkdir()
+    for path in {dep for stage in stages.values() for dep in stage["deps"] if dep.startswith("data/assets/")}:
+        (root / path).write_text(path)
     for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
         subprocess.run(command, cwd=root, check=True)
     shutil.copy(PROJECT / ".dvc" / "config", root / ".dvc" / "config")
