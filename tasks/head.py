@@ -24,7 +24,8 @@ from models.flame.open_head import HeadArrays, build_arrays
 from models.flame.regions import build_regions
 from models.flame.shading import brow_weights, face_colours
 from models.flame.views import random_views
-from models.landmarks.face_mesh import MESH_POINTS, FaceMesh, quiet_stderr
+from models.landmarks.face_mesh import MESH_POINTS, FaceMesh
+from models.quiet import quiet_stderr
 from models.landmarks.ibug68 import MESH_TO_IBUG68
 from models.landmarks.parts import LIP_POINTS
 from tasks.artifacts.head import head_identity, write_head

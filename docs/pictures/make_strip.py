@@ -1,4 +1,4 @@
-"""Makes docs/pictures/sample_strip.png from the demo's videos:  python docs/pictures/make_strip.py [SUBJECT]
+"""Makes docs/pictures/sample_strip.jpg from the demo's videos:  python docs/pictures/make_strip.py [SUBJECT]
 
 Top row: recorded.  Middle: rendered from the tracked motion.  Bottom: rendered from the sound alone.
 The moments are spread over the end of the clip, which holds the part that nothing was trained on.
@@ -28,8 +28,8 @@ def main() -> None:
         rendered = pairs[-1 - back][:size, -size:]
         columns.append(np.concatenate([recorded[-1 - back], rendered, spoken[-1 - back][:size, -size:]]))
     strip = cv2.resize(np.concatenate(columns, axis=1), None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)
-    path = Path(__file__).with_name("sample_strip.png")
-    cv2.imwrite(str(path), cv2.cvtColor(strip, cv2.COLOR_RGB2BGR))
+    path = Path(__file__).with_name("sample_strip.jpg")
+    cv2.imwrite(str(path), cv2.cvtColor(strip, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
     print(path)
 
 

@@ -5,14 +5,13 @@ et al., "Attention Mesh" (2020).  The networks ship inside the mediapipe 0.10.21
 """
 
 import contextlib
-import os
-import sys
-from collections.abc import Iterator
 from importlib.metadata import version
 from types import TracebackType
 from typing import Any
 
 import numpy as np
+
+from models.quiet import quiet_stderr
 
 MESH_POINTS = 468
 IRIS_POINTS = 10
@@ -78,18 +77,3 @@ class FaceMesh:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-@contextlib.contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Send file descriptor 2 to nowhere: the native library logs its start-up there and offers no switch."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(nowhere)
