@@ -25,9 +25,9 @@ from models.flame.regions import build_regions
 from models.flame.shading import brow_weights, face_colours
 from models.flame.views import random_views
 from models.landmarks.face_mesh import MESH_POINTS, FaceMesh
-from models.quiet import quiet_stderr
 from models.landmarks.ibug68 import MESH_TO_IBUG68
 from models.landmarks.parts import LIP_POINTS
+from models.quiet import quiet_stderr
 from tasks.artifacts.head import head_identity, write_head
 from tasks.artifacts.layout import AssetFolder
 from tasks.errors import StageFailed, TaskError
