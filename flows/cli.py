@@ -85,6 +85,12 @@ def animate(
     style: Annotated[str | None, typer.Option(help="subject id, style label or video to take the style from")] = None,
 ) -> None:
     """Let a subject say AUDIO."""
+    # The task checks everything; these two come before Prefect is started because they are what people mistype.
+    if not SubjectFolder.of(subject).record.is_file():
+        raise BadInput(f"no subject {subject!r}: 'erlnet status' lists subjects")
+    if not audio.is_file():
+        kind = "is not a file" if audio.exists() else "does not exist"
+        raise BadInput(f"audio {audio} {kind}: give the path of a sound or video file")
     from flows.animate import animate as flow
 
     _run_flow(flow, {"subject": subject, "audio": audio.resolve(), "out": out.resolve(), "style": style})

@@ -44,11 +44,14 @@ def parse_targets(root: Path, texts: Iterable[str]) -> list[Target]:
     """``ID`` or ``ID:STAGE``.  Raises BadInput for an unknown subject or stage."""
     targets = []
     known = subject_ids(root)
+    names = PipelineWriter(root).stage_names
     for text in texts:
         subject, _, stage = text.partition(":")
         check_subject_id(subject)
         if subject not in known:
             raise BadInput(f"no subject {subject!r} in data/subjects: 'erlnet status' lists the subjects")
+        if stage and stage not in names:
+            raise BadInput(f"subject {subject!r} has no stage {stage!r}: it has {', '.join(names)}")
         targets.append(Target(subject, stage or None))
     return targets
 
@@ -126,12 +129,11 @@ def _chosen(graph: Graph, targets: list[Target], everything: bool) -> set[str]:
     """Addresses the targets ask for, with all they need."""
     if everything:
         return set(graph.stages)
-    wanted: list[str] = []
-    for target in targets:
-        stages = graph.of(target.subject)
-        found = [stage.address for stage in stages if target.stage in (None, stage.name)]
-        if stages and not found:
-            names = ", ".join(stage.name for stage in stages if not stage.source)
-            raise BadInput(f"subject {target.subject!r} has no stage {target.stage!r}: it has {names}")
-        wanted += found
-    return graph.ancestors(wanted)
+    return graph.ancestors(
+        [
+            stage.address
+            for target in targets
+            for stage in graph.of(target.subject)
+            if target.stage in (None, stage.name)
+        ]
+    )

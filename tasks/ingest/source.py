@@ -53,11 +53,11 @@ def open_container(path: Path) -> Any:
     """Open a media file for reading; BadInput where there is none or it is not media."""
     path = Path(path)
     if not path.exists():
-        raise BadInput(f"{path} does not exist: give the path of a video file")
+        raise BadInput(f"{path} does not exist: give the path of a video or sound file")
     if path.is_dir():
-        raise BadInput(f"{path} is a folder: give the path of a video file")
+        raise BadInput(f"{path} is a folder: give the path of a video or sound file")
     if not path.is_file():
-        raise BadInput(f"{path} is not a regular file: give the path of a video file")
+        raise BadInput(f"{path} is not a regular file: give the path of a video or sound file")
     if path.stat().st_size == 0:
         raise BadInput(f"{path} is empty: the upload or copy may have failed")
     try:
