@@ -2,12 +2,12 @@
 
 Stands in for BiSeNet face parsing (licensed): labels are composed from a person matte, the face mesh, the fitted
 head and this person's own colours (models/parsing/compose.py), with a temporal vote.  Two passes over the video: the
-first takes frames spread over the clip, from which colours and background are learnt, the second labels.
+first takes frames spread over the training part, from which colours and background are learnt, the second labels.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.artifacts.masks import write_masks
 from tasks.artifacts.video import read_frames
 from tasks.errors import DamagedArtifact, StageFailed
+from tasks.split import train_length
 from tasks.stage import main
 
 SKULL_REGIONS = ("face", "scalp", "ears")
@@ -38,7 +39,7 @@ CHUNK = 64  # frames whose head is posed at once
 class ParseParams:
     """Parameters of the parse stage.
 
-    samples: frames spread over the clip from which colours and background are learnt.
+    samples: frames spread over the training part from which colours and background are learnt.
     fill_gap: frames; a face that is lost for at most so long is interpolated.
     vote: weights of the frames t-r .. t+r whose scores decide a label; odd in number.
     """
@@ -61,11 +62,15 @@ def run(folder: SubjectFolder, params: ParseParams) -> dict[str, Any]:
         raise StageFailed(
             f"{folder.landmarks} has a face in none of its {len(landmarks)} frames: nothing can be parsed"
         )
+    try:
+        train = train_length(len(landmarks))
+    except ValueError as error:
+        raise StageFailed(f"{folder.landmarks}: {error}") from None
     head_path = AssetFolder.default().open_head
     evidence = _EvidenceMaker(folder, read_head(head_path), flame, points, lost)
     composer = Composer()
     with PersonMatte() as matte:
-        chosen, plate = _sample(evidence, matte, params.samples, len(landmarks))
+        chosen, plate = _sample(evidence, matte, params.samples, train)
         composer.fit(chosen)
         background, seen = plate.finish()
         del chosen
@@ -151,13 +156,16 @@ class _EvidenceMaker:
 
 
 def _sample(
-    evidence: _EvidenceMaker, matte: PersonMatte, samples: int, frames: int
+    evidence: _EvidenceMaker, matte: PersonMatte, samples: int, train: int
 ) -> tuple[list[Evidence], BackgroundPlate]:
-    """First pass: evidence of frames spread over the clip, and a background plate of the same frames."""
-    wanted = {int(i) for i in np.linspace(0, frames - 1, min(samples, frames)).round()}
+    """First pass: evidence of frames spread over the training part, and a background plate of the same frames.
+
+    Never of held-out frames: the plate is part of what the portrait paints.
+    """
+    wanted = {int(i) for i in np.linspace(0, train - 1, min(samples, train)).round()}
     chosen: list[Evidence] = []
     plate: BackgroundPlate | None = None
-    for i, rgb in evidence.frames():
+    for i, rgb in islice(evidence.frames(), train):
         if i not in wanted:
             continue
         share = matte(rgb)

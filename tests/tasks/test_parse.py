@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from models.landmarks.face_mesh import FaceMesh
+from models.parsing.plate import BackgroundPlate
 from tasks import parse, stage
 from tasks.artifacts.background import read_background
 from tasks.artifacts.flame import FlameSequence, write_flame
@@ -18,6 +19,7 @@ from tasks.artifacts.video import VideoWriter
 from tasks.errors import DamagedArtifact, StageFailed
 from tasks.ingest.source import SourceVideo, Upright
 from tasks.parse import ParseParams, fill_short_gaps
+from tasks.split import train_length
 
 FRAMES = 12
 
@@ -107,6 +109,24 @@ def test_the_same_input_gives_the_same_bytes(folder):
     assert (folder.masks.read_bytes(), folder.background.read_bytes()) == first
 
 
+def test_colours_and_background_are_learnt_from_the_training_part_only(folder, pictures, monkeypatch):
+    last = train_length(FRAMES)
+    with VideoWriter(folder.video, crf=10, preset="ultrafast") as video:
+        for picture in [*pictures[:last], *[np.full_like(picture, 255) for picture in pictures[last:]]]:
+            video.write(picture)
+    seen = []
+
+    class Spy(BackgroundPlate):
+        def add(self, rgb, person):
+            seen.append(float(rgb.mean()))
+            super().add(rgb, person)
+
+    monkeypatch.setattr(parse, "BackgroundPlate", Spy)
+    parse.run(folder, ParseParams(samples=100))
+    assert len(seen) == last < FRAMES
+    assert max(seen) < 200
+
+
 def test_with_a_fitted_head(folder):
     from tasks.artifacts.head import read_head
 
@@ -148,7 +168,7 @@ def test_no_face_at_all(folder, mesh):
     assert outputs(folder) == set()
 
 
-@pytest.mark.parametrize("rows", [FRAMES - 2, FRAMES + 2])
+@pytest.mark.parametrize("rows", [FRAMES - 1, FRAMES + 2])
 def test_tables_and_video_must_agree(folder, mesh, rows):
     points = mesh[np.minimum(np.arange(rows), FRAMES - 1)]
     write_landmarks(folder.landmarks, LandmarkTrack(np.arange(rows), points, "mesh", 192))
