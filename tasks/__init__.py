@@ -1,0 +1,8 @@
+"""What is done: one module per stage, the artifacts they exchange, and what several stages share."""
+
+import os
+
+# Read by the OpenMP runtime when torch loads it, hence here, before any stage's imports.  By default its threads
+# spin while they wait for one another; as soon as anything else wants a core (the next stage, a browser) spinning
+# threads keep the working one from running: measured, a nerf step of 60 ms became 1.6 s.  Passive waiting sleeps.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
