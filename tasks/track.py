@@ -10,6 +10,7 @@ it lies in a gap short enough to be filled in from its neighbours.
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from models.flame.tracker import Track, TrackerSettings, face_width, track_landm
 from models.landmarks.face_mesh import LANDMARKS, FaceMesh
 from tasks.artifacts.flame import FlameSequence, write_flame
 from tasks.artifacts.frames import FrameTable, read_frame_table
-from tasks.artifacts.head import head_identity, read_head
+from tasks.artifacts.head import head_identity, head_info, read_head
 from tasks.artifacts.landmarks import LandmarkTrack, write_landmarks
 from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.artifacts.metrics import write_metrics
@@ -68,7 +69,7 @@ def run(folder: SubjectFolder, params: TrackParams) -> FlameSequence:
             f"{100 * params.minimum_coverage:.0f} % are needed: use a video in which the face stays in view"
         )
     write_landmarks(folder.landmarks, landmarks)
-    sequence, track = fit(head, landmarks, table, params)
+    sequence, track = fit(head, landmarks, table, params, _head_part(head_info(assets.open_head)))
     sequence.head = head_identity(assets.open_head)
     write_flame(folder.flame, sequence)
     metrics = quality(landmarks, track, sequence)
@@ -104,9 +105,12 @@ def detect(folder: SubjectFolder, table: FrameTable) -> LandmarkTrack:
 
 
 def fit(
-    head: FlameHead, landmarks: LandmarkTrack, table: FrameTable, params: TrackParams
+    head: FlameHead, landmarks: LandmarkTrack, table: FrameTable, params: TrackParams, head_part: str
 ) -> tuple[FlameSequence, Track]:
-    """Fit ``head`` to the landmarks of consecutive frames; one row of the result for every row of the input."""
+    """Fit ``head`` to the landmarks of consecutive frames; one row of the result for every row of the input.
+
+    head_part: what the artifact says of the head model.
+    """
     torch.set_num_threads(1)  # the fit runs its own threads over chunks of frames
     settings = TrackerSettings(
         identity_frames=params.identity_frames,
@@ -146,11 +150,15 @@ def fit(
         fps=float(table.header["fps"]),
         parts={
             "landmark detector": landmarks.detector,
-            "head model": "open head (stands in for FLAME)",
+            "head model": head_part,
             "initialisation": "DECA not used (no licensed file); similarity fit to the mesh's depth",
         },
     )
     return sequence, track
+
+
+def _head_part(info: dict[str, Any]) -> str:
+    return f"{info['name']} (stands in for FLAME)" if "stands_in_for" in info else str(info["name"])
 
 
 def expected_focal(table: FrameTable) -> float:

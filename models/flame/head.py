@@ -27,7 +27,7 @@ class FlameHead(nn.Module):
     skinning_weights [V, 5]: rows sum to one; joints in the order of JOINTS.
     faces int64 [F, 3]: counter-clockwise seen from outside.
     expression_names: one name per expression coefficient.  expression_range [E, 2]: the coefficients' sensible
-        range (0..1 for named actions, about -3..3 for principal components).
+        range: 0..1 for named actions; -inf..inf for principal components, which are standard normal.
     regions: name -> int64 vertex indices (lips, eyes, face, neck, scalp).
     embeddings: name -> LandmarkEmbedding ("mesh": mediapipe's points, "ibug68").
 

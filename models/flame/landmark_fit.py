@@ -20,6 +20,17 @@ ROBUST = 3.0
 """Residual in units of the noise from which a landmark counts less (Cauchy)."""
 
 
+def unbounded(expression_range: Tensor) -> Tensor:
+    """bool [E]: coefficients whose range [E, 2] has no ends, because they are standard normal components."""
+    return ~torch.isfinite(expression_range).all(1)
+
+
+def range_width(expression_range: Tensor) -> Tensor:
+    """Width [E] of the coefficients' ranges [E, 2]; of an unbounded one, that of its bulk: from -1 to 1."""
+    width = expression_range[:, 1] - expression_range[:, 0]
+    return torch.where(unbounded(expression_range), torch.full_like(width, 2.0), width)
+
+
 @dataclass(frozen=True)
 class FramePrior:
     """Independent Gaussians on the parameters of one frame, and soft walls round their range.
@@ -35,7 +46,10 @@ class FramePrior:
 
     @classmethod
     def of(cls, expression_range: Tensor, dtype: torch.dtype, spread: float = 0.5) -> "FramePrior":
-        """Prior for expression coefficients with ranges [E, 2]; spread: standard deviation in ranges."""
+        """Prior for expression coefficients with ranges [E, 2]; spread: standard deviation in ranges.
+
+        Unbounded coefficients (principal components) are standard normal and have no wall.
+        """
         size = POSE_SIZE + len(expression_range)
         deviation = torch.full((size,), torch.inf, dtype=dtype)
         low, high = torch.full_like(deviation, -torch.inf), torch.full_like(deviation, torch.inf)
@@ -44,7 +58,8 @@ class FramePrior:
         low[JAW.start], high[JAW.start] = -0.02, 0.6
         deviation[EYES] = torch.tensor([0.4, 0.4, 0.01] * 2, dtype=dtype)
         limits = expression_range.to(dtype)
-        deviation[EXPRESSION] = spread * (limits[:, 1] - limits[:, 0])
+        deviation[EXPRESSION] = spread * range_width(limits)
+        deviation[EXPRESSION][unbounded(limits)] = 1.0
         low[EXPRESSION], high[EXPRESSION] = limits.T
         return cls(torch.zeros(size, dtype=dtype), deviation.pow(-2), low, high)
 

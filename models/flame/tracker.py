@@ -13,7 +13,7 @@ from torch import Tensor
 from models.flame.head import FlameHead
 from models.flame.identity_fit import fit_identity
 from models.flame.initial_pose import initial_pose
-from models.flame.landmark_fit import FramePrior, Observations, landmark_weights
+from models.flame.landmark_fit import FramePrior, Observations, landmark_weights, range_width
 from models.flame.landmark_model import EXPRESSION, EYES, JAW, POSE_SIZE, LandmarkModel
 from models.flame.sequence_fit import Smoothness, fit_sequence
 from models.landmarks import parts
@@ -182,7 +182,7 @@ def smoothness(head: FlameHead, strength: float) -> Smoothness:
     first[JAW] = torch.tensor([0.06, 0.01, 0.01], dtype=torch.float64)
     second[JAW] = torch.tensor([0.08, 0.01, 0.01], dtype=torch.float64)
     first[EYES] = 0.08
-    ranges = (head.expression_range[:, 1] - head.expression_range[:, 0]).double()
+    ranges = range_width(head.expression_range).double()
     first[EXPRESSION] = 0.12 * ranges
     second[EXPRESSION] = 0.25 * ranges
     for i, name in enumerate(head.expression_names):

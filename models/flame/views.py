@@ -14,10 +14,17 @@ SKINS = ((225, 185, 160), (200, 155, 125), (150, 105, 80), (235, 200, 180))
 
 
 def random_views(
-    head: FlameHead, colours: np.ndarray, count: int, size: int = 448, seed: int = 0, identity: float = 0.8
+    head: FlameHead,
+    colours: np.ndarray,
+    count: int,
+    size: int = 448,
+    seed: int = 0,
+    identity: float = 0.8,
+    opening: np.ndarray | None = None,
 ) -> Iterator[View]:
     """Yield ``count`` views; every other one has the mouth open (jaw turned by 0.2 rad).
 
+    opening: expression coefficients [E] that open the mouth of a head whose jaw joint does not.
     colours [V, 3]: RGB of the surface, tinted per view.  identity: standard deviation of the identity coefficients.
     Yaw and pitch are normal with 14 and 8 degrees; the face fills about half the picture.
     """
@@ -32,7 +39,7 @@ def random_views(
         rotation = [[np.radians(rng.normal(0, 8)), np.radians(rng.normal(0, 14)), np.radians(rng.normal(0, 3))]]
         values = {
             "shape": shape,
-            "expression": np.zeros((1, head.expression_size)),
+            "expression": np.zeros((1, head.expression_size)) if opening is None or not i % 2 else opening[None],
             "global_rotation": rotation,
             "neck_rotation": np.zeros((1, 3)),
             "jaw_rotation": [[jaw, 0.0, 0.0]],

@@ -1,4 +1,4 @@
-"""``open_head.safetensors``: a head model in FLAME's layout, one file of numbers and JSON."""
+"""``open_head.safetensors``: a head model in FLAME's layout (open or FLAME's own), one file of numbers and JSON."""
 
 import hashlib
 import json
@@ -107,6 +107,8 @@ def _inconsistency(head: FlameHead) -> str | None:
         if len(embedding) and not (int(embedding.faces.min()) >= 0 and int(embedding.faces.max()) < len(head.faces)):
             return f"the landmark embedding {name} points outside the {len(head.faces)} triangles"
     for name in ARRAYS:
-        if not bool(torch.isfinite(getattr(head, name)).all()):
+        value = getattr(head, name)
+        # A range may have no ends.
+        if not bool((~torch.isnan(value) if name == "expression_range" else torch.isfinite(value)).all()):
             return f"{name} holds values that are not finite"
     return None
