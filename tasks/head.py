@@ -32,7 +32,7 @@ from models.landmarks.face_mesh import MESH_POINTS, FaceMesh
 from models.landmarks.ibug68 import MESH_TO_IBUG68
 from models.landmarks.parts import LIP_POINTS
 from models.quiet import quiet_stderr
-from tasks import flame_head
+from tasks import official_head
 from tasks.artifacts.head import head_identity, write_head
 from tasks.artifacts.layout import AssetFolder
 from tasks.errors import BadInput, StageFailed, TaskError
@@ -54,7 +54,7 @@ BROW_ACTIONS = ("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft
 class HeadParams:
     """Parameters of the head stage: the section ``head`` of params.yaml, shared by all subjects.
 
-    model: open, or the official FLAME file to use (tasks/flame_head.py).  shapes, expressions: components of an
+    model: open, or the official FLAME file to use (tasks/official_head.py).  shapes, expressions: components of an
     official model that are kept (of 300 and 100; the numbers that DECA uses).  The open head has its own.
     """
 
@@ -65,7 +65,7 @@ class HeadParams:
 
 def run_official(path: Path, params: HeadParams) -> dict[str, Any]:
     """Turn an official FLAME file into a head model, write it to ``path`` and return the facts stored with it."""
-    head, info = flame_head.build(params.model, AssetFolder.default(), params.shapes, params.expressions, VIEWS)
+    head, info = official_head.build(params.model, AssetFolder.default(), params.shapes, params.expressions, VIEWS)
     write_head(path, head, info)
     return info
 
@@ -172,22 +172,22 @@ def main(argv: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tasks.head", description=__doc__)
     parser.add_argument("--out", type=Path, default=AssetFolder.default().open_head, help="file to write")
-    parser.add_argument("--model", choices=[OPEN, *flame_head.MODELS], help="in place of head.model of params.yaml")
+    parser.add_argument("--model", choices=[OPEN, *official_head.MODELS], help="in place of head.model of params.yaml")
     arguments = parser.parse_args(argv)
     started = time.monotonic()
     try:
         params = load_shared(HeadParams, "head")
         if arguments.model:
             params = replace(params, model=arguments.model)
-        if params.model not in (OPEN, *flame_head.MODELS):
-            known = ", ".join((OPEN, *flame_head.MODELS))
+        if params.model not in (OPEN, *official_head.MODELS):
+            known = ", ".join((OPEN, *official_head.MODELS))
             raise BadInput(f"params.yaml: head.model is {params.model!r}: choose one of {known}")
         if params.model == OPEN:
             print("building the open head (about a minute the first time)", flush=True)
             info = run(arguments.out)
             kept = f"{100 * info['shape_variance_kept']:.2f} % of the identity variance kept"
         else:
-            print(f"reading {flame_head.MODELS[params.model].name} and finding landmarks on it", flush=True)
+            print(f"reading {official_head.MODELS[params.model].name} and finding landmarks on it", flush=True)
             info = run_official(arguments.out, params)
             kept = f"{params.shapes} identity and {params.expressions} expression components kept"
     except TaskError as error:

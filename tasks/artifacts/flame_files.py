@@ -1,7 +1,7 @@
 """The official FLAME files as https://flame.is.tue.mpg.de publishes them: models, landmark embeddings, region masks.
 
 Pickles (of Python 2, mostly) and object arrays, read without running anything they name (safe_pickle.py).
-Nothing here is written: tasks/flame_head.py turns what is read into the project's own head file.
+Nothing here is written: tasks/official_head.py turns what is read into the project's own head file.
 """
 
 from collections.abc import Callable

@@ -23,7 +23,7 @@ from official_flame import (
 
 from tasks.artifacts.flame_files import read_landmarks, read_masks, read_model
 from tasks.errors import BadInput, MissingInput
-from tasks.flame_head import flame_head, with_locked_jaw
+from tasks.official_head import flame_head, with_locked_jaw
 
 
 @pytest.fixture(scope="module")

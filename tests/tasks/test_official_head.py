@@ -21,8 +21,8 @@ from models.flame.head import FlameHead
 from models.flame.landmark_fit import FramePrior
 from models.flame.landmark_model import LandmarkModel
 from models.flame.tracker import TrackerSettings, face_width, smoothness, track_landmarks
-from tasks import flame_head
 from tasks import head as head_task
+from tasks import official_head
 from tasks.artifacts.head import head_identity, head_info, read_head, write_head
 from tasks.artifacts.layout import AssetFolder
 from tasks.errors import BadInput, MissingInput, StageFailed
@@ -84,7 +84,7 @@ def made(open_head: FlameHead, tmp_path_factory: pytest.TempPathFactory) -> Made
 
 @pytest.fixture(scope="module")
 def converted(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    head, info = flame_head.build("flame2020", made.assets, 100, 50, VIEWS)
+    head, info = official_head.build("flame2020", made.assets, 100, 50, VIEWS)
     path = tmp_path_factory.mktemp("head") / "head.safetensors"
     write_head(path, head, info)
     return path
@@ -165,7 +165,7 @@ def test_unbounded_coefficients_have_a_gaussian_prior_and_no_wall(converted: Pat
 def test_without_masks_and_embedding_both_are_derived(made: Made, open_head: FlameHead, tmp_path: Path) -> None:
     assets = AssetFolder(tmp_path)
     write_model(tmp_path / "licensed/flame2023.pkl", made.layout)
-    head, info = flame_head.build("flame2023", assets, 100, 50, VIEWS)
+    head, info = official_head.build("flame2023", assets, 100, 50, VIEWS)
     assert info["ibug68"] == "picked from the mesh embedding"
     assert info["regions"].startswith("derived")
     assert distances(head, open_head)[:468].median() < 4e-3
@@ -180,20 +180,20 @@ def test_a_head_without_jaw_opens_its_mouth_by_expression(
     made: Made, open_head: FlameHead, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = []
-    views = flame_head.random_views
+    views = official_head.random_views
 
     def watched(*arguments: Any, **options: Any) -> Iterator[View]:
         for view in views(*arguments, **options):
             shown.append(view)
             yield view
 
-    monkeypatch.setattr(flame_head, "random_views", watched)
+    monkeypatch.setattr(official_head, "random_views", watched)
     assets = AssetFolder(tmp_path)
     write_model(tmp_path / "licensed/flame2023_no_jaw.pkl", made.layout)
     with pytest.raises(BadInput, match=r"put landmark_embedding\.npy"):
-        flame_head.build("flame2023-no-jaw", assets, 100, 50, VIEWS)
+        official_head.build("flame2023-no-jaw", assets, 100, 50, VIEWS)
     shutil.copy(made.assets.root / "licensed/landmark_embedding.npy", tmp_path / "licensed")
-    head, info = flame_head.build("flame2023-no-jaw", assets, 100, 50, VIEWS)
+    head, info = official_head.build("flame2023-no-jaw", assets, 100, 50, VIEWS)
     assert (head.skinning_weights[:, 2] == 0).all()
     assert info["pose_correctives"] == "FLAME's, jaw locked"
     assert distances(head, open_head)[:468].median() < 4e-3
@@ -201,14 +201,14 @@ def test_a_head_without_jaw_opens_its_mouth_by_expression(
     points = np.stack([inner.points(torch.from_numpy(view.vertices), head.faces).numpy() for view in shown])
     gaps = np.linalg.norm(points[:, 0] - points[:, 1], axis=1)
     widened = np.median(gaps[1::2]) - np.median(gaps[::2])
-    assert widened == pytest.approx(flame_head.OPENING, rel=0.3)
+    assert widened == pytest.approx(official_head.OPENING, rel=0.3)
 
 
 def test_what_cannot_be_converted_gets_one_line(made: Made, tmp_path: Path) -> None:
     with pytest.raises(MissingInput, match=r"flame2019.generic_model\.pkl is missing.*registration"):
-        flame_head.build("flame2019", made.assets, 100, 50, VIEWS)
+        official_head.build("flame2019", made.assets, 100, 50, VIEWS)
     with pytest.raises(BadInput, match=r"head\.shapes is 301"):
-        flame_head.build("flame2020", made.assets, 301, 50, VIEWS)
+        official_head.build("flame2020", made.assets, 301, 50, VIEWS)
     assets = AssetFolder(tmp_path)
     write_model(tmp_path / "licensed/flame2023.pkl", made.layout)
     wide = np.full((1, 3), 1 / 3)
@@ -219,16 +219,16 @@ def test_what_cannot_be_converted_gets_one_line(made: Made, tmp_path: Path) -> N
         (np.tile(faces[:17], (79, 1)), np.tile(weights[:17], (79, 1, 1))), (faces, weights),
     )  # fmt: skip
     with pytest.raises(BadInput, match="points outside the"):
-        flame_head.build("flame2023", assets, 100, 50, VIEWS)
+        official_head.build("flame2023", assets, 100, 50, VIEWS)
     (tmp_path / "licensed/landmark_embedding.npy").unlink()
     (tmp_path / "licensed/FLAME_masks.pkl").write_bytes(python2_pickle({"face": np.arange(9)}))
     with pytest.raises(BadInput, match="no mask"):
-        flame_head.build("flame2023", assets, 100, 50, VIEWS)
+        official_head.build("flame2023", assets, 100, 50, VIEWS)
     (tmp_path / "licensed/FLAME_masks.pkl").unlink()
     faceless = made.layout.v_template * np.array([1.0, 1.0, 0.0])
     write_model(tmp_path / "licensed/flame2023.pkl", made.layout, v_template=faceless)
     with pytest.raises(StageFailed, match="no landmarks could be put on it"):
-        flame_head.build("flame2023", assets, 100, 50, 4)
+        official_head.build("flame2023", assets, 100, 50, 4)
 
 
 def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
