@@ -69,7 +69,8 @@ def run(folder: SubjectFolder, params: TrackParams) -> FlameSequence:
             f"{100 * params.minimum_coverage:.0f} % are needed: use a video in which the face stays in view"
         )
     write_landmarks(folder.landmarks, landmarks)
-    sequence, track = fit(head, landmarks, table, params, _head_part(head_info(assets.open_head)))
+    part = head_part(head_info(assets.open_head))
+    sequence, track = fit(head, landmarks, table, params, part)
     sequence.head = head_identity(assets.open_head)
     write_flame(folder.flame, sequence)
     metrics = quality(landmarks, track, sequence)
@@ -105,11 +106,11 @@ def detect(folder: SubjectFolder, table: FrameTable) -> LandmarkTrack:
 
 
 def fit(
-    head: FlameHead, landmarks: LandmarkTrack, table: FrameTable, params: TrackParams, head_part: str
+    head: FlameHead, landmarks: LandmarkTrack, table: FrameTable, params: TrackParams, part: str
 ) -> tuple[FlameSequence, Track]:
     """Fit ``head`` to the landmarks of consecutive frames; one row of the result for every row of the input.
 
-    head_part: what the artifact says of the head model.
+    part: what the artifact says of the head model.
     """
     torch.set_num_threads(1)  # the fit runs its own threads over chunks of frames
     settings = TrackerSettings(
@@ -150,14 +151,15 @@ def fit(
         fps=float(table.header["fps"]),
         parts={
             "landmark detector": landmarks.detector,
-            "head model": head_part,
+            "head model": part,
             "initialisation": "DECA not used (no licensed file); similarity fit to the mesh's depth",
         },
     )
     return sequence, track
 
 
-def _head_part(info: dict[str, Any]) -> str:
+def head_part(info: dict[str, Any]) -> str:
+    """What a track says of its head model, from the facts stored with that."""
     return f"{info['name']} (stands in for FLAME)" if "stands_in_for" in info else str(info["name"])
 
 
@@ -173,7 +175,7 @@ def expected_focal(table: FrameTable) -> float:
     return max(1.2 * long_side * scale, 1.2 * size)
 
 
-__all__ = ["TrackParams", "detect", "expected_focal", "fit", "run"]
+__all__ = ["TrackParams", "detect", "expected_focal", "fit", "head_part", "run"]
 
 if __name__ == "__main__":
     raise SystemExit(main("track", TrackParams, run))

@@ -26,6 +26,7 @@ from tasks import official_head
 from tasks.artifacts.head import head_identity, head_info, read_head, write_head
 from tasks.artifacts.layout import AssetFolder
 from tasks.errors import BadInput, MissingInput, StageFailed
+from tasks.track import head_part
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "models" / "flame"))
 from animated_head import FOCAL, SIZE, animate, observe, rotation_errors
@@ -110,6 +111,7 @@ def test_the_head_file_holds_the_official_model(made: Made, converted: Path, ope
     assert info["ibug68"] == "landmark_embedding.npy"
     assert info["regions"] == "FLAME_masks.pkl"
     assert len(info["file"]["sha256"]) == 64
+    assert head_part(info) == "FLAME 2020", "nothing stands in"
 
 
 def test_the_head_agrees_with_the_official_formula(made: Made, converted: Path) -> None:

@@ -82,6 +82,7 @@ def test_a_rendered_head_comes_back(tracked: SubjectFolder, open_head_path: Path
     assert (sequence.neck_rotation == 0).all()
     assert sequence.head == head_identity(open_head_path)
     assert "not used (no licensed file)" in sequence.parts["initialisation"]
+    assert sequence.parts["head model"] == "open head (stands in for FLAME)"
 
 
 def test_one_row_a_frame_and_gaps_filled_but_marked(tracked: SubjectFolder) -> None:

@@ -1,5 +1,7 @@
 """Official FLAME files: what is read is what was written, and the head made of it follows the paper's formula."""
 
+import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from official_flame import (
     write_model,
     write_static,
 )
+from scipy import sparse
 
 from tasks.artifacts.flame_files import read_landmarks, read_masks, read_model
 from tasks.errors import BadInput, MissingInput
@@ -64,6 +67,12 @@ def test_its_variants_are_read(tmp_path: Path, layout: Layout) -> None:
     signed = np.array([[-1, 0, 1, 1, 1], range(5)], np.int64)
     check(write_model(tmp_path / "b.pkl", layout, **plain, kintree_table=signed), layout)
     check(write_model(tmp_path / "c.pkl", layout, J_regressor=csc(layout.J_regressor, "scipy.sparse._csc")), layout)
+    later = plain | {name: getattr(layout, name) for name in ("posedirs", "weights", "f")} | {"kintree_table": signed}
+    for protocol in (2, 4, 5):  # as Python 3 and the scipy that is installed write it
+        for kind in (sparse.csc_matrix, sparse.csr_matrix):
+            path = tmp_path / "later.pkl"
+            path.write_bytes(pickle.dumps(later | {"J_regressor": kind(layout.J_regressor)}, protocol))
+            check(path, layout)
     flat = layout.posedirs.ravel()
     selected = Instance(
         "chumpy.reordering",
@@ -142,8 +151,6 @@ def test_damaged_files_get_one_line(tmp_path: Path, layout: Layout) -> None:
 def test_what_is_no_flame_model_gets_one_line(
     tmp_path: Path, layout: Layout, changes: dict[str, Any], says: str
 ) -> None:
-    import re
-
     assert re.search(says, refusal(read_model, write_model(tmp_path / "m.pkl", layout, **changes)))
 
 
