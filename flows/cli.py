@@ -5,6 +5,7 @@ Prefect and DVC are imported by the commands that need them, so that help comes 
 """
 
 import json
+import logging
 import signal
 import sys
 import time

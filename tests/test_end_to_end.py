@@ -79,7 +79,7 @@ class Checkout:
     def states(self) -> dict[str, str]:
         subjects = json.loads(self.erlnet("status", "--json").stdout)["subjects"]
         assert [subject["id"] for subject in subjects] == ["anna"]
-        return subjects[0]["stages"]
+        return {name: stage["state"] for name, stage in subjects[0]["stages"].items()}
 
     def onboard(self, status: int | None = 0) -> subprocess.CompletedProcess[str]:
         sample = self.root / "data" / "assets" / "sample.mp4"
