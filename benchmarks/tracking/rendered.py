@@ -5,6 +5,7 @@ the video and the usual table.  Kinder than life in two ways: the drawn head is 
 landmarks were once embedded by showing the detector heads drawn like these (others: the seeds differ).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,7 @@ LIDS = ((386, 374), (159, 145))
 LIPS = (13, 14)
 BROW_ACTIONS = ("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight")
 WINDOW, LAG = 50, 4
+BLOCK = 32
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,10 @@ def animate(head: FlameHead, frames: int, seed: int) -> Truth:
         for side in ("Left", "Right"):
             expression[middle - 2 : middle + 3, head.expression_names.index(f"eyeBlink{side}")] = BLINK
     hidden = rng.random(frames) < 0.05
-    hidden[frames // 2 : frames // 2 + 15] = True  # longer than a gap that is filled
     for middle in blinks:
         hidden[middle - 3 : middle + 4] = False
+    gap = blinks[len(blinks) // 2] + 6
+    hidden[gap : gap + 15] = True  # longer than a gap that is filled, and over before the next blink
     focal = float(rng.uniform(1.3, 2.7) * SIZE)
     gaze = np.stack([wave(0.06, 60), wave(0.15, 80), np.zeros(frames)], 1)
     depth = focal * FACE_WIDTH / (0.45 * SIZE)
@@ -99,11 +102,11 @@ def draw(head: FlameHead, truth: Truth, folder: SubjectFolder, seed: int) -> Non
     colours = (face_colours(template, regions, joints, brow_weights(template, np.asarray(moved))) * tint).clip(0, 255)
     light = Light((float(rng.normal(0, 0.4)), 0.35, 0.9), 0.35)
     count = len(truth.hidden)
+    posed = heads(head, truth.shape, truth.motion)
     folder.root.mkdir(parents=True)
     with VideoWriter(folder.video, crf=10, preset="veryfast") as video:
         for i in tqdm(range(count), desc=f"drawing head {seed}", unit="frame", mininterval=2.0):
-            with torch.no_grad():
-                vertices = head(truth.shape, **{name: value[i : i + 1] for name, value in truth.motion.items()})[0]
+            vertices = next(posed)
             if truth.hidden[i]:
                 vertices = vertices + torch.tensor([0.0, 0.0, 10.0])  # behind the camera
             # Twice the size, averaged: edges without steps.
@@ -154,11 +157,10 @@ def compare(head: FlameHead, truth: Truth, found: FlameSequence) -> dict[str, fl
     openings = [own[:, 0], track_own[:, 0]]
     distances = []
     for middle in truth.blinks:
-        near = slice(max(middle - 6, 0), middle + 7)
-        if not np.isfinite(openings[1][near]).all():
-            continue
-        if openings[1][near].min() < 0.6 * np.nanmedian(openings[1]):
-            distances.append(abs(int(openings[1][near].argmin()) - int(openings[0][near].argmin())))
+        near = np.arange(max(middle - 6, 0), min(middle + 7, len(found)))
+        near = near[found.usable[near]]
+        if len(near) and openings[1][near].min() < 0.6 * np.nanmedian(openings[1]):
+            distances.append(abs(int(near[openings[1][near].argmin()]) - int(near[openings[0][near].argmin()])))
     return {
         "rotation": float(np.median(degrees[shown])),
         "turning": float(np.median(turning)),
@@ -182,13 +184,18 @@ def distances_between(
     """Pixels [N, 2] between the lids (both eyes together) and between the inner lips."""
     embedding = head.embeddings["mesh"]
     opening = []
-    with torch.no_grad():
-        for i in range(len(motion["expression"])):
-            vertices = head(shape, **{name: value[i : i + 1] for name, value in motion.items()})
-            points = project(embedding.points(vertices, head.faces), focal, SIZE)[0]
-            lids = sum(float((points[a] - points[b]).norm()) for a, b in LIDS)
-            opening.append((lids, float((points[LIPS[0]] - points[LIPS[1]]).norm())))
+    for vertices in heads(head, shape, motion):
+        points = project(embedding.points(vertices, head.faces), focal, SIZE)
+        lids = sum(float((points[a] - points[b]).norm()) for a, b in LIDS)
+        opening.append((lids, float((points[LIPS[0]] - points[LIPS[1]]).norm())))
     return np.array(opening)
+
+
+def heads(head: FlameHead, shape: torch.Tensor, motion: dict[str, torch.Tensor]) -> Iterator[torch.Tensor]:
+    """Vertices [V, 3] of every frame, computed a block at a time."""
+    for start in range(0, len(motion["expression"]), BLOCK):
+        with torch.no_grad():
+            yield from head(shape, **{name: value[start : start + BLOCK] for name, value in motion.items()})
 
 
 def shifted_frames(found: np.ndarray, truth: np.ndarray, shown: np.ndarray) -> int:
