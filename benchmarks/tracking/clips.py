@@ -1,6 +1,8 @@
 """Real clips: how well the fitted head lies on the detector's mesh, how calm it is, and what is marked as not seen.
 
-There is no truth here: errors are distances between the mesh that the detector reports and the fitted model's.
+There is no truth here: errors are distances between the mesh that the detector reports and the fitted model's.  A clip
+that the stage refuses, because too few frames show a face, is tracked once more without that limit, to show what is
+marked in it.
 """
 
 import contextlib
@@ -8,14 +10,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tasks import crop, track
 from tasks.artifacts.flame import read_flame
 from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.metrics import read_metrics
-from tasks.errors import TaskError
-
-HOSTILE = ("face_then_no_face", "actress_gestures")
-"""Clips in which the face leaves, turns away or is covered."""
+from tasks.errors import BadInput, TaskError
 
 
 def measure(clip: Path, size: int, scratch: Path) -> dict[str, Any] | str:
@@ -23,32 +24,58 @@ def measure(clip: Path, size: int, scratch: Path) -> dict[str, Any] | str:
     folder = SubjectFolder(scratch / clip.stem)
     folder.root.mkdir(parents=True)
     folder.source.symlink_to(clip.resolve())
+    refused = ""
     try:
         with contextlib.redirect_stdout(sys.stderr):  # stages report on stdout, which is the tables' here
             crop.run(folder, crop.CropParams(size=size))
-            track.run(folder, track.TrackParams())
-    except TaskError as error:
-        return str(error).replace(str(scratch), "").lstrip("/")
+            try:
+                track.run(folder, track.TrackParams())
+            except BadInput as error:
+                refused = f"refused ({str(error).split(': ')[1]}); tracked anyway: "
+                track.run(folder, track.TrackParams(minimum_coverage=0.0))
+    except (TaskError, ValueError) as error:
+        return str(error).replace(f"{scratch}/", "")
     sequence = read_flame(folder.flame)
-    empty = int((~sequence.usable).sum())
-    return read_metrics(folder.track_metrics, "the track stage") | {"empty": empty}
+    metrics = read_metrics(folder.track_metrics, "the track stage")
+    return metrics | {
+        "verdict": refused + metrics["verdict"],
+        "empty": int((~sequence.usable).sum()),
+        "marked": float((~sequence.tracked).mean()),
+        "confidence": float(np.percentile(sequence.confidence[sequence.tracked], 1)),
+        "spans": spans(sequence.tracked),
+    }
+
+
+def spans(tracked: np.ndarray) -> str:
+    """Runs of tracked frames, "first to last" each; the number of runs where they are many."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], tracked.astype(int), [0]])))
+    runs = edges.reshape(-1, 2)
+    return ", ".join(f"{a} to {b - 1}" for a, b in runs) if len(runs) <= 4 else f"{len(runs)} runs"
+
+
+COLUMNS = {
+    "clip": "{name}",
+    "frames": "{frames}",
+    "mesh median, %": "{mesh_error_percent[median]:.2f}",
+    "mesh p95, %": "{mesh_error_percent[p95]:.2f}",
+    "lips median, %": "{lips_error_percent[median]:.2f}",
+    "jitter, detector → model, %": "{jitter_percent[detector]} → {jitter_percent[model]}",
+    "seen": "{coverage:.1%}",
+    "seen frames": "{spans}",
+    "marked as not seen": "{marked:.1%}",
+    "gaps (longest)": "{gaps[number]} ({gaps[longest]})",
+    "of them filled in, left empty": "{filled_frames}, {empty}",
+    "confidence, p1 of seen": "{confidence:.2f}",
+    "verdict": "{verdict}",
+}
 
 
 def table(rows: dict[str, dict[str, Any] | str]) -> str:
-    lines = [
-        "| clip | frames | mesh median, % | mesh p95, % | lips median, % | jitter, detector → model, % | seen "
-        "| gaps (longest) | filled in | left empty | verdict |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
+    """Markdown, one line a clip.  Errors and jitter in % of the face width."""
+    lines = [f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
     for name, row in rows.items():
         if isinstance(row, str):
-            lines.append(f"| {name} | refused: {row} |" + " |" * 9)
+            lines.append(f"| {name} | not tracked: {row} |" + " |" * (len(COLUMNS) - 2))
             continue
-        mesh, lips, jitter = row["mesh_error_percent"], row["lips_error_percent"], row["jitter_percent"]
-        lines.append(
-            f"| {name} | {row['frames']} | {mesh['median']:.2f} | {mesh['p95']:.2f} | {lips['median']:.2f} "
-            f"| {jitter['detector']} → {jitter['model']} | {100 * row['coverage']:.1f} % "
-            f"| {row['gaps']['number']} ({row['gaps']['longest']}) | {row['filled_frames']} | {row['empty']} "
-            f"| {row['verdict']} |"
-        )
+        lines.append(f"| {' | '.join(cell.format(name=name, **row) for cell in COLUMNS.values())} |")
     return "\n".join(lines)
