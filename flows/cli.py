@@ -185,6 +185,8 @@ def _run_flow(flow: Any, parameters: dict[str, Any], limit: int | None = None) -
     from flows.outcome import raise_unless_completed
 
     _start_server()
+    # It comes at the interpreter's exit, after our own last word, which should stay the last.
+    logging.getLogger("prefect").addFilter(lambda record: "Stopping temporary server" not in record.getMessage())
     if limit is not None:
         parameters = {**parameters, "limit": limit}
     try:
