@@ -1,11 +1,16 @@
 """Fixtures that several test folders share: the assets folder, real clips by name, small synthetic media."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from tasks.artifacts.layout import AssetFolder
+
+# A shell that starts the tests in the background has SIGINT ignored, which children inherit; the tests of Ctrl-C mean a
+# terminal's.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CLIPS = Path(os.environ.get("ERLNET_CLIPS", Path(__file__).resolve().parents[2] / "shared" / "videos"))
 
