@@ -8,9 +8,7 @@ encoder as they are rendered; the file appears under its name only when it is wh
 """
 
 import argparse
-import sys
 import time
-import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +19,14 @@ from tqdm import tqdm
 from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.artifacts.subject import SubjectRecord, read_subject
 from tasks.artifacts.video import VideoWriter
-from tasks.errors import BadInput, StageFailed, TaskError
+from tasks.command_line import exit_status
+from tasks.errors import BadInput, StageFailed
 from tasks.ingest.media import decode_sound
 from tasks.portrait import Portrait
 from tasks.provenance import provenance
 from tasks.registry import sha256_of
 from tasks.speaker import Speaker
 from tasks.speech import encode
-from tasks.stage import explain_os_error
 from tasks.style import resolve_style
 
 SOUND_RATE = 48_000  # Hz of the written sound; speech features are made from 16 kHz
@@ -115,26 +113,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--temperature", type=float, default=1.0, help="0: the likeliest head motion, always the same")
     parser.add_argument("--size", type=int, help="pixels a side; default: as trained")
     values = vars(parser.parse_args(argv))
-    started = time.monotonic()
-    try:
+
+    def work() -> None:
+        started = time.monotonic()
         folder = SubjectFolder.of(values.pop("subject"))
         frames = run(folder, AnimateParams(**values))
-    except KeyboardInterrupt:
-        return 130
-    except TaskError as error:
-        print(f"animate: error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, BadInput) else 1
-    except OSError as error:
-        print(f"animate: error: {explain_os_error(error)}", file=sys.stderr)
-        return 1
-    except Exception as error:
-        # A defect of ours: the traceback for whoever mends it, the line for whoever reads the last one.
-        traceback.print_exc()
-        print(f"animate: error: {type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    seconds = time.monotonic() - started
-    print(f"{values['out']}: {frames} frames in {seconds:.1f} s ({frames / seconds:.1f} frames a second, all told)")
-    return 0
+        seconds = time.monotonic() - started
+        print(f"{values['out']}: {frames} frames in {seconds:.1f} s ({frames / seconds:.1f} frames a second, all told)")
+
+    return exit_status("animate", work)
 
 
 if __name__ == "__main__":

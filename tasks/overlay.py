@@ -9,9 +9,7 @@ that was not tracked says so in words; where a gap was filled in, the mesh is ye
 """
 
 import argparse
-import sys
 import time
-import traceback
 from pathlib import Path
 
 import cv2
@@ -26,8 +24,8 @@ from tasks.artifacts.head import head_identity, read_head
 from tasks.artifacts.landmarks import LandmarkTrack, read_landmarks
 from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.artifacts.video import VideoWriter, read_frames
-from tasks.errors import BadInput, DamagedArtifact, StageFailed, TaskError
-from tasks.stage import explain_os_error
+from tasks.command_line import exit_status
+from tasks.errors import BadInput, DamagedArtifact, StageFailed
 
 SIZE = 512  # least pixels a side: on a smaller picture the lines of a mesh run together
 MESH, FILLED = (205, 210, 215), (250, 205, 60)
@@ -146,27 +144,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--subject", required=True, help="id of the subject")
     parser.add_argument("--out", required=True, type=Path, help="the MP4 to write")
     arguments = parser.parse_args(argv)
-    started = time.monotonic()
-    try:
+
+    def work() -> None:
+        started = time.monotonic()
         folder = SubjectFolder.of(arguments.subject)
         if not folder.root.is_dir():
             raise BadInput(f"no subject {folder.id!r}: 'erlnet status' lists subjects")
         frames = run(folder, arguments.out)
-    except KeyboardInterrupt:
-        return 130
-    except TaskError as error:
-        print(f"overlay: error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, BadInput) else 1
-    except OSError as error:
-        print(f"overlay: error: {explain_os_error(error)}", file=sys.stderr)
-        return 1
-    except Exception as error:
-        traceback.print_exc()
-        print(f"overlay: error: {type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    seconds = time.monotonic() - started
-    print(f"{arguments.out}: {frames} frames in {seconds:.1f} s ({frames / seconds:.1f} frames a second)")
-    return 0
+        seconds = time.monotonic() - started
+        print(f"{arguments.out}: {frames} frames in {seconds:.1f} s ({frames / seconds:.1f} frames a second)")
+
+    return exit_status("overlay", work)
 
 
 if __name__ == "__main__":

@@ -74,9 +74,3 @@ def prefers_earlier(instant: float, earlier: float, later: float, fps: float) ->
 def sound_samples(frames: int, fps: float, rate: int) -> int:
     """Number of sound samples that accompany ``frames`` frames."""
     return round(frames * rate / fps)
-
-
-def place_segments(segments: Iterable[tuple[float, T]], origin: float, rate: int) -> Iterator[tuple[int, T]]:
-    """Turn (start time, block) into (first sample index, block); negative: the block begins before the origin."""
-    for start, block in segments:
-        yield round((start - origin) * rate), block
