@@ -1,0 +1,1 @@
+"""The commands of ``erlnet``, one module a group; ``flows/cli.py`` lists them all."""

@@ -1,0 +1,95 @@
+"""Commands that bring subjects through the stages: onboard, repro, status."""
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.commands.launch import run_flow
+from flows.commands.options import AsJson, Limit
+from tasks.artifacts.layout import SubjectFolder, repository_root
+from tasks.errors import BadInput, TaskError
+
+
+def onboard(
+    video: Annotated[Path, typer.Argument(help="video of one person who speaks to a static camera")],
+    subject: Annotated[str, typer.Option(help="id: lower-case letters, digits, '-' and '_'")],
+    consent: Annotated[str, typer.Option(help="why this person's likeness may be used; recorded with the subject")],
+    style: Annotated[str, typer.Option(help="label of the speaking style")] = "neutral",
+    profile: Annotated[str, typer.Option(help="demo, cpu or gpu")] = "cpu",
+    limit: Limit = 2,
+) -> None:
+    """Make a subject of VIDEO and run every stage."""
+    from flows.bridge.planner import Target, make_plan
+    from flows.onboarding import Request, register
+    from flows.pipeline import PipelineWriter
+    from flows.tables import onboarding_table
+
+    root = repository_root()
+    started = time.time()
+    # Before Prefect is started: bad input is refused at once, and where nothing is to do nothing is started.
+    register(root, Request(video.resolve(), subject, consent, style, profile))
+    plan = make_plan(root, [Target(subject)])
+    if plan.broken:
+        raise TaskError("; ".join(plan.broken.values()))
+    if plan.quarantined:
+        raise BadInput(f"subject {subject!r} is quarantined: see {SubjectFolder.of(subject, root).record}")
+    if plan.stages:
+        from flows.onboard import onboard as flow
+
+        run_flow(
+            flow,
+            {"video": video.resolve(), "subject": subject, "consent": consent, "style": style, "profile": profile},
+            limit,
+        )
+    else:
+        print(f"subject {subject} is up to date: nothing to run")
+    folder = SubjectFolder.of(subject, root)
+    print(onboarding_table(folder, PipelineWriter(root).stage_names, started))
+    print(f"video:  {folder.render}")
+    print(f"report: {folder.report}")
+
+
+def status(as_json: AsJson = False) -> None:
+    """One row a subject, one column a stage: done, stale, running, failed, quarantined."""
+    from flows.bridge.graph import subject_ids
+    from flows.status import subject_states
+    from flows.tables import status_table
+
+    root = repository_root()
+    states = subject_states(root, subject_ids(root))
+    if as_json:
+        print(json.dumps({"subjects": [asdict(state) for state in states]}, indent=2))
+    elif not states:
+        print("no subject yet: make one with 'erlnet onboard VIDEO --subject ID --consent \"...\"'")
+    else:
+        print(status_table(states))
+
+
+def repro(
+    targets: Annotated[list[str] | None, typer.Argument(help="ID or ID:STAGE; every subject by default")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the plan, run and change nothing")] = False,
+    limit: Limit = 2,
+) -> None:
+    """Run stale stages, and only those, in parallel."""
+    from flows.bridge.planner import make_plan, parse_targets
+    from flows.tables import plan_table
+
+    root = repository_root()
+    plan = make_plan(root, parse_targets(root, targets) if targets else None, write=not dry_run)
+    for subject in plan.quarantined:
+        print(f"subject {subject} is quarantined and left out")
+    if dry_run:
+        print(plan_table(plan))
+    elif plan.stages:
+        from flows.repro import repro as flow
+
+        run_flow(flow, {"targets": targets or None}, limit)
+        return
+    else:
+        print("everything is up to date: nothing to run")
+    if plan.broken:
+        raise TaskError("; ".join(f"subject {unit or 'shared'}: {why}" for unit, why in plan.broken.items()))
