@@ -31,13 +31,14 @@ def fit_identity(
     focal_spread: float = 0.4,
     shape_precision: float = 1.0,
     iterations: int = 25,
+    shape: Tensor | None = None,
 ) -> IdentityFit:
     """Fit identity, focal length and the parameters of K frames (float64).
 
     start [K, P]: first guess; observed: landmarks of the same frames, with the expected focal length, whose
     logarithm has standard deviation ``focal_spread``.  Identity coefficients have mean zero and precision
     ``shape_precision`` a priori: more than one, because every frame shows the same misfit again, and a detector's idea
-    of a face and the model's differ by more than the picture noise.
+    of a face and the model's differ by more than the picture noise.  shape [S]: identity to start from (mean: none).
     """
     expected = torch.tensor(observed.focal, dtype=torch.float64).log()
     size = model.shape_size
@@ -52,7 +53,8 @@ def fit_identity(
         own = shape_precision * state[:size].square().sum() + ((state[size] - expected) / focal_spread) ** 2
         return cost.sum() + prior.terms(x)[0].sum() + own
 
-    state = torch.cat([torch.zeros(size, dtype=torch.float64), expected[None]])
+    begin = torch.zeros(size, dtype=torch.float64) if shape is None else shape.double()
+    state = torch.cat([begin, expected[None]])
     x = start.clone()
     own_precision = torch.cat([torch.full((size,), shape_precision), torch.tensor([focal_spread**-2])]).double()
     damping = 1e-2

@@ -1,4 +1,4 @@
-"""From the face mesh of a clip to the head model's parameters: identity, focal length, every frame.
+"""From the landmarks of a clip to the head model's parameters: identity, focal length, every frame.
 
 Landmarks in, parameters out; no pictures are looked at.
 """
@@ -12,25 +12,14 @@ from torch import Tensor
 
 from models.flame.head import FlameHead
 from models.flame.identity_fit import fit_identity
-from models.flame.initial_pose import initial_pose
+from models.flame.initial_pose import InitialGuess, initial_pose, initial_pose_without_depth
 from models.flame.landmark_fit import FramePrior, Observations, landmark_weights, range_width
 from models.flame.landmark_model import EXPRESSION, EYES, JAW, POSE_SIZE, LandmarkModel
 from models.flame.sequence_fit import Smoothness, fit_sequence
-from models.landmarks import parts
+from models.landmarks.layouts import LandmarkLayout, layout_of, pair_distance
 
-MESH = slice(0, 468)
-
-TRUST: tuple[tuple[np.ndarray, float], ...] = (
-    (parts.OVAL_POINTS, 0.4),  # slides along the outline as the head turns
-    (parts.LIP_POINTS, 3.0),
-    (parts.LEFT_EYE_POINTS, 3.0),
-    (parts.RIGHT_EYE_POINTS, 3.0),
-    (parts.LEFT_BROW_POINTS, 1.5),
-    (parts.RIGHT_BROW_POINTS, 1.5),
-    (parts.LEFT_IRIS_POINTS, 3.0),
-    (parts.RIGHT_IRIS_POINTS, 3.0),
-)
-"""Weight of landmark groups; all others count 1."""
+BLIND = 1e-3
+"""Radians: standard deviation of the gaze where no iris is seen; left free, the eyes would turn to move the lids."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +44,7 @@ class Track:
     """Result for N frames.
 
     parameters float64 [N, 15 + E] (layout of landmark_model; NaN: not tracked); shape [S]; focal in pixels;
-    error [N]: RMS distance in pixels between the 468 mesh points and the model's (NaN where no face was seen);
+    error [N]: RMS distance in pixels between the points on the skin and the model's (NaN where no face was seen);
     seen bool [N]: a face was found and fitted well; points [N, L, 2]: the model's landmarks in the picture.
     """
 
@@ -67,10 +56,9 @@ class Track:
     points: np.ndarray
 
 
-def face_width(mesh: np.ndarray) -> float:
-    """Median distance in pixels between the face's left and right end over the frames of mesh [N, L, >=2]."""
-    right, left = parts.FACE_WIDTH_POINTS
-    return float(np.nanmedian(np.linalg.norm(mesh[:, right, :2] - mesh[:, left, :2], axis=1)))
+def face_width(points: np.ndarray) -> float:
+    """Median distance in pixels between the face's left and right end over the frames of landmarks [N, L, >= 2]."""
+    return pair_distance(points, layout_of(points).face_width)
 
 
 def track_landmarks(
@@ -80,29 +68,41 @@ def track_landmarks(
     size: float,
     settings: TrackerSettings | None = None,
     progress: Callable[[int, float], None] | None = None,
+    guess: InitialGuess | None = None,
 ) -> Track:
-    """Fit ``head`` to mesh points [N, 478, 3] (pixels; NaN rows: no face) of N consecutive frames.
+    """Fit ``head`` to landmarks [N, 478 or 68, 3] (pixels; NaN rows: no face) of N consecutive frames.
 
+    The set of landmarks is told by its number of points (models/landmarks/layouts.py); without irises in it, eyes look
+    ahead.  guess: where to start from, in place of a pose from the landmarks and a relaxed face.
     Raises ValueError where no frame has a face.
     """
     settings = settings or TrackerSettings()
+    layout = layout_of(mesh)
     found = np.isfinite(mesh).all((1, 2))
     if not found.any():
         raise ValueError("no frame has a face")
-    model = LandmarkModel.of(head, head.embeddings["mesh"])
+    model = LandmarkModel.of(head, head.embeddings[layout.name])
     prior = FramePrior.of(head.expression_range, torch.float64)
-    weight = landmark_weights({str(i): (torch.from_numpy(p), w) for i, (p, w) in enumerate(TRUST)}, mesh.shape[1])
+    if not layout.irises:
+        prior.precision[EYES] = BLIND**-2
+    weight = landmark_weights(
+        {str(i): (torch.from_numpy(p), w) for i, (p, w) in enumerate(layout.trust)}, mesh.shape[1]
+    )
     width = face_width(mesh)
 
-    start = _start(model, mesh, found, expected_focal, size)
+    start = _start(model, layout, mesh, found, expected_focal, size, guess)
     chosen = spread_frames(start.numpy(), mesh, found, settings.identity_frames)
     observed = Observations(_uv(mesh[chosen]), weight, width, expected_focal, size)
-    identity = fit_identity(model, start[chosen], observed, prior, settings.focal_spread, settings.shape_precision)
+    shape = None if guess is None else guess.shape
+    identity = fit_identity(
+        model, start[chosen], observed, prior, settings.focal_spread, settings.shape_precision, shape=shape
+    )
 
     personal = model.personal(identity.shape, torch.float32)
     exact = model.personal(identity.shape)
-    start = _start(exact, mesh, found, identity.focal, size)
-    start[:, EXPRESSION] = identity.parameters[:, EXPRESSION].mean(0)
+    start = _start(exact, layout, mesh, found, identity.focal, size, guess)
+    if guess is None:
+        start[:, EXPRESSION] = identity.parameters[:, EXPRESSION].mean(0)
     ties = smoothness(head, settings.smoothing)
     parameters = start.clone()
     seen = found.copy()
@@ -125,7 +125,7 @@ def track_landmarks(
             for part in range(begin, end, 256):
                 piece = slice(part, min(part + 256, end))
                 points[piece] = exact.project(parameters[piece], identity.focal, size).numpy()
-        error = np.sqrt(np.square(points - mesh[..., :2])[:, MESH].sum(-1).mean(-1))
+        error = np.sqrt(np.square(points - mesh[..., :2])[:, layout.surface].sum(-1).mean(-1))
         bad = seen & ~(error <= settings.worst_error * width)
         if not bad.any():
             break
@@ -154,7 +154,8 @@ def segments(seen: np.ndarray, longest_gap: int) -> list[tuple[int, int]]:
 def spread_frames(start: np.ndarray, mesh: np.ndarray, found: np.ndarray, count: int) -> np.ndarray:
     """Up to ``count`` found frames that differ most in head rotation and mouth opening (farthest-point sampling)."""
     index = np.flatnonzero(found)
-    opening = np.linalg.norm(mesh[index, 13, :2] - mesh[index, 14, :2], axis=1)
+    upper, lower = layout_of(mesh).inner_lips
+    opening = np.linalg.norm(mesh[index, upper, :2] - mesh[index, lower, :2], axis=1)
     features = np.concatenate([start[index, :3], opening[:, None]], 1)
     features = (features - features.mean(0)) / np.maximum(features.std(0), 1e-9)
     chosen = [int(np.square(features).sum(1).argmin())]
@@ -195,12 +196,27 @@ def _uv(mesh: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(mesh[..., :2])).double()
 
 
-def _start(model: LandmarkModel, mesh: np.ndarray, found: np.ndarray, focal: float, size: float) -> Tensor:
-    """Parameters [N, P] to start from: closed-form pose (linear in time where no face is), relaxed face."""
-    rotation, translation, _ = initial_pose(model.rest[MESH], model.joints[0], mesh[:, MESH], focal, size)
+def _start(
+    model: LandmarkModel,
+    layout: LandmarkLayout,
+    mesh: np.ndarray,
+    found: np.ndarray,
+    focal: float,
+    size: float,
+    guess: InitialGuess | None,
+) -> Tensor:
+    """Parameters [N, P] to start from: the guess, else a closed-form pose and a relaxed face; linear in time where
+    nothing is known."""
+    surface = layout.surface
+    pose = initial_pose if layout.depth else initial_pose_without_depth
+    rotation, translation, _ = pose(model.rest[surface], model.joints[0], mesh[:, surface], focal, size)
     x = torch.zeros(len(mesh), POSE_SIZE + model.expression_size, dtype=torch.float64)
-    time, known = np.arange(len(mesh)), np.flatnonzero(found)
-    for column, values in enumerate(torch.cat([rotation, translation], 1).T):
-        x[:, column] = torch.from_numpy(np.interp(time, known, values.numpy()[known]))
+    x[:, :6] = torch.cat([rotation, translation], 1)
     x[:, EXPRESSION] = 0.05
+    if guess is not None:
+        told = guess.parameters(focal).double()
+        x = torch.where(torch.isfinite(told).all(1)[:, None], told, x)
+    time, known = np.arange(len(mesh)), np.flatnonzero(found)
+    for column in range(x.shape[1]):
+        x[:, column] = torch.from_numpy(np.interp(time, known, x[known, column].numpy()))
     return x

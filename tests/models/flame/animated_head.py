@@ -36,14 +36,22 @@ def animate(head: FlameHead, frames: int, seed: int = 0) -> tuple[torch.Tensor, 
     return torch.from_numpy(shape), torch.from_numpy(x)
 
 
-def observe(head: FlameHead, shape: torch.Tensor, x: torch.Tensor, noise: float, seed: int = 0) -> np.ndarray:
-    """What a mesh detector would report: [N, 478, 3] pixels with relative depth, with independent noise in pixels."""
-    model = LandmarkModel.of(head, head.embeddings["mesh"]).personal(shape)
+def observe(
+    head: FlameHead, shape: torch.Tensor, x: torch.Tensor, noise: float, seed: int = 0, landmarks: str = "mesh"
+) -> np.ndarray:
+    """What a detector would report: [N, L, 3] pixels, with independent noise in pixels.
+
+    landmarks: mesh (478 points with relative depth) or ibug68 (their third coordinate is zero).
+    """
+    model = LandmarkModel.of(head, head.embeddings[landmarks]).personal(shape)
     uv = model.project(x, FOCAL, SIZE).numpy()
     z = model.points(x)[..., 2].numpy()
     depth = -(z - z.mean(1, keepdims=True)) * (FOCAL / -z.mean(1, keepdims=True))
     mesh = np.concatenate([uv, depth[..., None]], -1)
-    return (mesh + np.random.default_rng(seed).normal(0, noise, mesh.shape)).astype(np.float32)
+    mesh += np.random.default_rng(seed).normal(0, noise, mesh.shape)
+    if landmarks != "mesh":
+        mesh[..., 2] = 0.0
+    return mesh.astype(np.float32)
 
 
 def rotation_errors(found: np.ndarray, truth: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import torch
 from animated_head import BLINK_AT, FOCAL, SIZE, animate, eye_opening, observe, rotation_errors
 
 from models.flame.head import FlameHead
-from models.flame.initial_pose import initial_pose
+from models.flame.initial_pose import InitialGuess, initial_pose, initial_pose_without_depth
 from models.flame.landmark_fit import FramePrior, Observations
 from models.flame.landmark_model import LandmarkModel
 from models.flame.sequence_fit import fit_sequence
@@ -68,9 +68,10 @@ def test_smoothing_calms_a_resting_head_without_dulling_the_jaw(head: FlameHead)
     assert jaw.std() > 0.75 * float(x[:, 6].std())
 
 
-def test_dropped_frames_never_shift_the_others(head: FlameHead) -> None:
+@pytest.mark.parametrize("landmarks", ["mesh", "ibug68"])
+def test_dropped_frames_never_shift_the_others(head: FlameHead, landmarks: str) -> None:
     shape, x = animate(head, FRAMES)
-    mesh = observe(head, shape, x, noise=0.2)
+    mesh = observe(head, shape, x, noise=0.2, landmarks=landmarks)
     rng = np.random.default_rng(5)
     dropped = rng.random(FRAMES) < 0.25
     dropped[40:52] = True  # longer than a gap may be
@@ -146,6 +147,58 @@ def test_the_first_pose_is_exact_for_a_distant_rigid_head(head: FlameHead) -> No
     np.testing.assert_allclose(translation[keep, :2], x[keep, 3:5], atol=1e-3)
     np.testing.assert_allclose(translation[keep, 2], x[keep, 5], rtol=0.01)
     assert torch.isnan(rotation[2]).all()
+
+
+def test_sixty_eight_points_are_enough_for_pose_and_jaw(head: FlameHead) -> None:
+    shape, x = animate(head, FRAMES)
+    points = observe(head, shape, x, noise=0.3, landmarks="ibug68")
+    track = track_landmarks(head, points, 1.3 * FOCAL, SIZE)
+    assert track.points.shape == (FRAMES, 68, 2)
+    assert track.seen.all()
+    assert np.median(rotation_errors(track.parameters[:, :3], x[:, :3].numpy())) < 2.5
+    assert np.corrcoef(track.parameters[:, 6], x[:, 6])[0, 1] > 0.9
+    assert np.abs(track.parameters[:, 9:15]).max() < 0.01, "without irises the eyes look ahead"
+    assert np.median(np.linalg.norm(track.points - points[..., :2], axis=-1)) < 0.01 * face_width(points)
+    with pytest.raises(ValueError, match="no set of landmarks has 51 points"):
+        track_landmarks(head, points[:, 17:], FOCAL, SIZE)
+
+
+def test_a_pose_without_depth_is_exact_for_a_distant_rigid_head(head: FlameHead) -> None:
+    shape, x = animate(head, 6)
+    x[:, 6:] = 0
+    x[:, 5] -= 40.0
+    model = LandmarkModel.of(head, head.embeddings["ibug68"]).personal(shape)
+    points = model.project(x, 40000.0, SIZE).numpy()
+    points[2] = np.nan
+    rotation, translation, _ = initial_pose_without_depth(model.rest, model.joints[0], points, 40000.0, SIZE)
+    keep = [0, 1, 3, 4, 5]
+    assert rotation_errors(rotation[keep].numpy(), x[keep, :3].numpy()).max() < 0.5
+    np.testing.assert_allclose(translation[keep, :2], x[keep, 3:5], atol=1e-3)
+    np.testing.assert_allclose(translation[keep, 2], x[keep, 5], rtol=0.01)
+    assert torch.isnan(rotation[2]).all()
+
+
+def test_the_fit_starts_where_it_is_told_to(head: FlameHead) -> None:
+    """With no step allowed the guess itself comes back; a frame that it says nothing of starts from its landmarks."""
+    shape, x = animate(head, 12)
+    mesh = observe(head, shape, x, noise=0.1)
+    told = x + 0.01
+    told[4] = torch.nan
+    mesh[7] = np.nan
+    focals = []
+
+    def parameters(focal: float) -> torch.Tensor:
+        focals.append(focal)
+        return told
+
+    settings = TrackerSettings(iterations=0, worst_error=1.0)
+    track = track_landmarks(head, mesh, FOCAL, SIZE, settings, guess=InitialGuess(shape, parameters))
+    rows = [0, 1, 2, 3, 5, 6, 8, 9, 10, 11]
+    np.testing.assert_allclose(track.parameters[rows], told[rows].numpy(), atol=1e-6)
+    assert rotation_errors(track.parameters[4:5, :3], x[4:5, :3].numpy())[0] < 10
+    np.testing.assert_allclose(track.parameters[7], (told[6] + told[8]).numpy() / 2, atol=1e-6)
+    assert focals[0] == FOCAL
+    assert focals[1] == track.focal
 
 
 @pytest.mark.parametrize(
