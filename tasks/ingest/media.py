@@ -9,7 +9,7 @@ import numpy as np
 
 from tasks.artifacts.audio import SAMPLE_RATE
 from tasks.errors import BadInput
-from tasks.ingest.source import open_container
+from tasks.ingest.source import open_container, sound_stream
 
 MAX_SECONDS = 4 * 3600
 GAP = 0.04  # seconds: smaller jumps of the sound's clock are rounding, larger ones are real gaps
@@ -28,7 +28,7 @@ def decode_sound(
     Raises BadInput where there is no file, no sound stream, or nothing that decodes.
     """
     with open_container(Path(path)) as container:
-        stream = container.streams.best("audio")
+        stream = sound_stream(container)
         if stream is None or stream.codec_context is None:
             raise BadInput(f"{path} has no audio stream: give a file with the voice on it")
         if origin is None and any(not s.disposition & s.disposition.attached_pic for s in container.streams.video):

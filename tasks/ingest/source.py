@@ -1,52 +1,35 @@
-"""Source videos as people have them: opened, described, decoded by timestamp, converted to upright RGB.
+"""Source videos as people have them: opened, described, decoded by timestamp.
 
 Everything that can be wrong with a file is a BadInput of one line.  Memory is bounded whatever the header says:
 pictures above MAX_PIXELS are refused before a decoder allocates them, and one frame is held at a time.
 """
 
-import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import av
-import numpy as np
-from av.video.reformatter import ColorRange, Colorspace
 
 from tasks.errors import BadInput
+from tasks.ingest.colour import transfer_of
+from tasks.ingest.deinterlace import deinterlaced
+from tasks.ingest.facts import StreamFacts
+from tasks.ingest.upright import Upright
+
+__all__ = ["SourceVideo", "StreamFacts", "Upright", "open_container"]
 
 MAX_PIXELS = 40_000_000  # 8K is 33 million
+MAX_PICTURE = 110_000_000  # bytes: a decoder keeps up to some 16 pictures; 8K with 10 bits is 100 million
+FIELD_ORDERS = (2, 3, 4, 5)  # of a codec's header: interlaced, whichever field comes first
+# What cameras, phones and recorders write.  Playlists and picture sequences are not among them: they can name
+# other files of this machine.
+CONTAINERS = "aac,aiff,amr,asf,au,avi,caf,dv,flac,flv,matroska,mov,mp3,mpeg,mpegts,mxf,ogg,w64,wav,webm"
+OPTIONS = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
 SLICE_THREADING_FROM = 9_000_000  # pixels: above 4K one frame a thread costs too much memory
 THREADS = 2
-
-
-@dataclass(frozen=True)
-class StreamFacts:
-    """What the headers and the first frame say.
-
-    width, height: pixels of the upright picture with square pixels.  fps: average rate.  duration: seconds, by
-    the header (0: it does not say).  rotation: degrees the coded picture must be turned clockwise.
-    sample_aspect: width of a coded pixel over its height.  Sound fields are None where there is no sound.
-    """
-
-    container: str
-    video_codec: str
-    width: int
-    height: int
-    fps: float
-    duration: float
-    rotation: int
-    sample_aspect: float
-    video_start: float
-    pixel_format: str
-    audio_codec: str | None
-    audio_rate: int | None
-    audio_channels: int | None
-    audio_streams: int
 
 
 def open_container(path: Path) -> Any:
@@ -62,7 +45,7 @@ def open_container(path: Path) -> Any:
         raise BadInput(f"{path} is empty: the upload or copy may have failed")
     try:
         # file: keeps a name with a colon from being taken for a URL; metadata may be in any encoding.
-        return av.open(f"file:{path}", metadata_errors="replace", options={"protocol_whitelist": "file"})
+        return av.open(f"file:{path}", metadata_errors="replace", options=OPTIONS)
     except PermissionError:
         raise BadInput(f"{path} cannot be read: permission denied") from None
     except (av.error.FFmpegError, ValueError, OSError) as error:
@@ -94,13 +77,13 @@ class SourceVideo:
         self._container.close()
 
     def frames(self) -> Iterator[tuple[float, Any]]:
-        """Yield (seconds, av.VideoFrame) from the start, in order of presentation.
+        """Yield (seconds, av.VideoFrame) from the start, in order of presentation, deinterlaced where interlaced.
 
         Damaged packets are skipped.  A frame without a timestamp follows its predecessor by one nominal period.
         """
         self._rewind()
         previous = None
-        for frame in self._decode():
+        for frame in deinterlaced(self._decode()):
             if frame.pts is None:
                 time = self.facts.video_start if previous is None else previous + 1 / self.facts.fps
             else:
@@ -155,6 +138,12 @@ class SourceVideo:
             raise BadInput(
                 f"{self.path}: the picture is {width}x{height}, above {MAX_PIXELS // 10**6} megapixels: scale it down"
             )
+        layout = context.format
+        if layout is not None and width * height * layout.padded_bits_per_pixel // 8 > MAX_PICTURE:
+            raise BadInput(
+                f"{self.path}: a picture of {width}x{height} as {layout.name} takes more than {MAX_PICTURE // 10**6} "
+                "MB: scale it down, or convert it to 8 bits"
+            )
         context.options = {"max_pixels": str(MAX_PIXELS)}  # the stream itself may disagree with the header
         context.thread_count = THREADS
         context.thread_type = "SLICE" if width * height > SLICE_THREADING_FROM else "AUTO"
@@ -173,7 +162,7 @@ class SourceVideo:
         width, height = round(frame.width * aspect), frame.height
         if rotation in (90, 270):
             width, height = height, width
-        sound = container.streams.best("audio")
+        sound = sound_stream(container)
         audio = sound.codec_context if sound is not None else None
         start = frame.pts * frame.time_base if frame.pts is not None else 0
         return StreamFacts(
@@ -187,79 +176,26 @@ class SourceVideo:
             sample_aspect=aspect,
             video_start=float(start),
             pixel_format=frame.format.name,
+            bits=max((component.bits for component in frame.format.components), default=8),
+            transfer=transfer_of(frame),
+            interlaced=bool(frame.interlaced_frame) or stream.codec_context.field_order in FIELD_ORDERS,
             audio_codec=audio.name if audio else None,
             audio_rate=audio.sample_rate if audio else None,
             audio_channels=audio.layout.nb_channels if audio else None,
             audio_streams=len(container.streams.audio),
+            audio_track=[s.index for s in container.streams.audio].index(sound.index) + 1 if sound and audio else None,
+            audio_language=_language(sound) if sound and audio else None,
         )
 
 
-class Upright:
-    """Converts decoded frames to upright RGB: rotation undone, pixels made square, cut, scaled.
-
-    box: x0, y0, x1, y1 of the part to keep, pixels of the upright picture (None: all of it); even numbers.
-    size: width, height of the result.  The scaling averages areas, so that shrinking does not alias.
-    """
-
-    def __init__(self, facts: StreamFacts, size: tuple[int, int], box: tuple[int, int, int, int] | None = None):
-        self._facts, self._size, self._box = facts, size, box
-        self._graph: Any = None
-        self._key: tuple[Any, ...] = ()
-
-    def __call__(self, frame: Any) -> np.ndarray:
-        """uint8 RGB [height, width, 3] of one frame."""
-        key = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range)
-        if key != self._key:
-            self._graph, self._key = self._build(frame), key
-        frame.pts = None
-        self._graph.push(frame)
-        return self._graph.pull().to_ndarray(format="rgb24")
-
-    def _build(self, frame: Any) -> Any:
-        facts = self._facts
-        graph = av.filter.Graph()
-        chain = [graph.add_buffer(
-            width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 1000)
-        )]  # fmt: skip
-        turned = facts.rotation in (90, 270)
-        coded = (facts.height, facts.width) if turned else (facts.width, facts.height)
-        if (frame.width, frame.height) != coded:  # non-square pixels, or a stream that changes its size
-            chain.append(graph.add("scale", f"w={coded[0]}:h={coded[1]}:flags=area"))
-        if facts.rotation == 180:
-            chain += [graph.add("hflip"), graph.add("vflip")]
-        elif turned:
-            chain.append(graph.add("transpose", "clock" if facts.rotation == 90 else "cclock"))
-        if self._box is not None:
-            x0, y0, x1, y1 = self._box
-            chain.append(graph.add("crop", f"w={x1 - x0}:h={y1 - y0}:x={x0}:y={y0}"))
-        matrix, full = _colour(frame)
-        chain.append(
-            graph.add(
-                "scale",
-                f"w={self._size[0]}:h={self._size[1]}:flags=area+accurate_rnd+full_chroma_int"
-                f":in_color_matrix={matrix}:in_range={'full' if full else 'limited'}",
-            )
-        )
-        chain.append(graph.add("format", "pix_fmts=rgb24"))
-        chain.append(graph.add("buffersink"))
-        for first, second in itertools.pairwise(chain):
-            first.link_to(second)
-        graph.configure()
-        return graph
+def sound_stream(container: Any) -> Any | None:
+    """The sound track that is used: FFmpeg's choice, which heeds default flags, then prefers richer tracks."""
+    return container.streams.best("audio")
 
 
-def _colour(frame: Any) -> tuple[str, bool]:
-    """Name of the YUV matrix and whether the range is full; untagged pictures follow the usual convention."""
-    space = frame.colorspace
-    if space == Colorspace.ITU709:
-        matrix = "bt709"
-    elif space in (9, 10):  # BT.2020, which this enumeration does not name
-        matrix = "bt2020"
-    elif space in (Colorspace.ITU601, Colorspace.ITU624, Colorspace.SMPTE170M, Colorspace.FCC):
-        matrix = "bt601"
-    else:
-        matrix = "bt709" if min(frame.width, frame.height) >= 720 else "bt601"
-    return matrix, frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
+def _language(stream: Any) -> str | None:
+    language = stream.language
+    return language if language and language != "und" else None
 
 
 def _duration(stream: Any, container: Any) -> float:
