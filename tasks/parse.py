@@ -7,29 +7,35 @@ first takes frames spread over the training part, from which colours and backgro
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from tqdm import tqdm
 
 from models.flame.camera import project
 from models.flame.head import FlameHead
-from models.parsing.compose import Composer, Evidence, finish
+from models.parsing.compose import Composer
+from models.parsing.evidence import Evidence, moved, reduced
+from models.parsing.finish import finish
 from models.parsing.matte import PersonMatte
 from models.parsing.plate import BackgroundPlate
 from models.parsing.vote import vote
+from tasks.ahead import ahead
 from tasks.artifacts.background import write_background
 from tasks.artifacts.flame import FlameSequence, read_flame
 from tasks.artifacts.head import head_identity, read_head
 from tasks.artifacts.landmarks import LandmarkTrack, read_landmarks
 from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.artifacts.masks import write_masks
-from tasks.artifacts.video import read_frames
+from tasks.artifacts.video import read_frames, read_some_frames
 from tasks.errors import DamagedArtifact, StageFailed
 from tasks.split import train_length
 from tasks.stage import main
+
+Frame = tuple[int, tuple[int, int]]  # id, shape of the picture
 
 SKULL_REGIONS = ("face", "scalp", "ears")
 CHUNK = 64  # frames whose head is posed at once
@@ -116,43 +122,60 @@ class _EvidenceMaker:
     def __init__(
         self, folder: SubjectFolder, head: FlameHead, flame: FlameSequence, points: np.ndarray, lost: np.ndarray
     ) -> None:
-        self._folder, self._head, self._flame = folder, head, flame
-        self._points, self._lost, self._usable = points, lost, flame.usable
+        self._video, self._head, self._flame = folder.video, head, flame
+        self.points, self._lost, self._usable = points, lost, flame.usable
         self._skull = torch.cat([head.regions[name] for name in SKULL_REGIONS if name in head.regions])
         self._neck = head.regions["neck"]
-        self._chunk = -1
-        self._vertices = np.zeros((0, 0, 2), np.float32)
 
-    def frames(self) -> Iterator[tuple[int, np.ndarray]]:
-        for i, rgb in enumerate(read_frames(self._folder.video)):
-            if i >= len(self._points):
-                raise DamagedArtifact(self._folder.video, f"more than the {len(self._points)} frames of the tables")
-            yield i, rgb
+    def some(self, matte: PersonMatte, wanted: list[int]) -> Iterator[tuple[np.ndarray, Evidence]]:
+        """Picture uint8 [H, W, 3] and evidence of the wanted frames, in order."""
+        placed = self._projected(np.array(wanted))
+        for vertices, (i, rgb) in zip(placed, read_some_frames(self._video, wanted), strict=False):
+            small = reduced(rgb)
+            yield rgb, self._of(i, (rgb.shape[0], rgb.shape[1]), small, matte(small), vertices)
 
-    def of(self, i: int, rgb: np.ndarray, matte: np.ndarray) -> Evidence:
+    def all(self, matte: PersonMatte) -> Iterator[tuple[int, tuple[int, int], Evidence]]:
+        """Frame id, shape of the picture and evidence of every frame."""
+        placed = np.zeros((0, 0, 2), np.float32)
+        with ahead(self._reduced()) as pictures:
+            for i, (shape, small) in enumerate(pictures):
+                if i % CHUNK == 0:
+                    placed = self._projected(np.arange(i, min(i + CHUNK, len(self.points))))
+                yield i, shape, self._of(i, shape, small, matte(small), placed[i % CHUNK])
+
+    def _reduced(self) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
+        """The shape of every picture and the picture itself, reduced."""
+        for i, rgb in enumerate(read_frames(self._video)):
+            if i >= len(self.points):
+                raise DamagedArtifact(self._video, f"more than the {len(self.points)} frames of the tables")
+            yield (rgb.shape[0], rgb.shape[1]), reduced(rgb)
+
+    def _of(
+        self, i: int, shape: tuple[int, int], small: np.ndarray, share: np.ndarray, vertices: np.ndarray
+    ) -> Evidence:
         if self._lost[i]:
-            return Evidence(rgb, matte, None)
+            return Evidence(small, share, None)
+        shapes = shape, (small.shape[0], small.shape[1])
+        points = moved(self.points[i], *shapes)
         if not self._usable[i]:
-            return Evidence(rgb, matte, self._points[i])
-        vertices = self._projected(i)
-        count = len(self._skull)
-        return Evidence(rgb, matte, self._points[i], vertices[:count], vertices[count:])
+            return Evidence(small, share, points)
+        placed = moved(vertices, *shapes)
+        return Evidence(small, share, points, placed[: len(self._skull)], placed[len(self._skull) :])
 
-    def _projected(self, i: int) -> np.ndarray:
-        """Skull, then neck vertices of frame i in the picture: float32 [K, 2] px."""
-        if i // CHUNK != self._chunk:
-            self._chunk = i // CHUNK
-            rows = self._flame.slice(self._chunk * CHUNK, (self._chunk + 1) * CHUNK)
-            columns = (
-                rows.expression, rows.global_rotation, rows.neck_rotation, rows.jaw_rotation, rows.eyes_rotation,
-                rows.translation,
-            )  # fmt: skip
-            tensors = [torch.from_numpy(np.nan_to_num(np.asarray(c, np.float32))) for c in columns]
-            shape = torch.from_numpy(np.asarray(self._flame.shape, np.float32))[None]
-            with torch.inference_mode():
-                vertices = self._head(shape, *tensors)[:, torch.cat([self._skull, self._neck])]
-                self._vertices = project(vertices, self._flame.focal, self._flame.image_size).numpy()
-        return self._vertices[i % CHUNK]
+    def _projected(self, rows: np.ndarray) -> np.ndarray:
+        """Skull, then neck vertices of the frames ``rows`` in the picture: float32 [len(rows), K, 2] px."""
+        flame = self._flame
+        if not self._usable[rows].any():
+            return np.full((len(rows), len(self._skull) + len(self._neck), 2), np.nan, np.float32)
+        columns = (
+            flame.expression, flame.global_rotation, flame.neck_rotation, flame.jaw_rotation, flame.eyes_rotation,
+            flame.translation,
+        )  # fmt: skip
+        tensors = [torch.from_numpy(np.nan_to_num(np.asarray(column[rows], np.float32))) for column in columns]
+        shape = torch.from_numpy(np.asarray(flame.shape, np.float32))[None]
+        with torch.inference_mode():
+            vertices = self._head(shape, *tensors)[:, torch.cat([self._skull, self._neck])]
+            return project(vertices, flame.focal, flame.image_size).numpy()
 
 
 def _sample(
@@ -162,17 +185,17 @@ def _sample(
 
     Never of held-out frames: the plate is part of what the portrait paints.
     """
-    wanted = {int(i) for i in np.linspace(0, train - 1, min(samples, train)).round()}
+    wanted = sorted({int(i) for i in np.linspace(0, train - 1, min(samples, train)).round()})
     chosen: list[Evidence] = []
     plate: BackgroundPlate | None = None
-    for i, rgb in islice(evidence.frames(), train):
-        if i not in wanted:
-            continue
-        share = matte(rgb)
+    for rgb, frame in tqdm(
+        evidence.some(matte, wanted), "parse: learning colours", len(wanted), unit="frame", mininterval=2.0
+    ):
         if plate is None:
             plate = BackgroundPlate(len(wanted), rgb.shape[:2])
-        plate.add(rgb, share > 0.3)
-        chosen.append(evidence.of(i, rgb, share))
+        person = cv2.resize(frame.matte, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0.3
+        plate.add(rgb, person)
+        chosen.append(frame)
     if plate is None:
         raise StageFailed("the video has no frame")
     return chosen, plate
@@ -182,14 +205,16 @@ def _labels(
     evidence: _EvidenceMaker, matte: PersonMatte, composer: Composer, params: ParseParams
 ) -> Iterator[np.ndarray]:
     """Second pass: label map uint8 [H, W] of every frame."""
+    with ahead(evidence.all(matte)) as known:
 
-    def scored() -> Iterator[tuple[np.ndarray | None, np.ndarray | None, np.ndarray]]:
-        for i, rgb in evidence.frames():
-            frame = evidence.of(i, rgb, matte(rgb))
-            yield frame.points, None if frame.points is None else composer.scores(frame), frame.matte
+        def scored() -> Iterator[tuple[Frame, np.ndarray | None, np.ndarray]]:
+            for i, shape, frame in known:
+                scores = None if frame.points is None else composer.scores(frame)
+                yield (i, shape), scores, frame.matte
 
-    for points, scores, share in vote(scored(), tuple(params.vote)):
-        yield finish(scores, share, points)
+        with ahead(scored()) as scores_of:
+            for (i, shape), scores, share in vote(scores_of, tuple(params.vote)):
+                yield finish(scores, share, None if scores is None else evidence.points[i], shape)
 
 
 if __name__ == "__main__":

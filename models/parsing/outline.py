@@ -61,12 +61,17 @@ def head_axes(points: np.ndarray) -> HeadAxes:
 
 def polygon(points: np.ndarray, indices: tuple[int, ...], shape: tuple[int, int]) -> np.ndarray:
     """bool [H, W]: pixels that the polygon of mesh points ``indices`` covers or touches."""
-    return _fill(points[list(indices), :2], shape)
+    mask = np.zeros(shape, np.uint8)
+    fill(mask, points, indices, 1)
+    return mask.view(bool)
 
 
 def hull(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """bool [H, W]: pixels that the convex hull of ``points`` [N, 2] px (N >= 3) covers or touches."""
-    return _fill(cv2.convexHull(points.astype(np.float32))[:, 0], shape)
+    corners = cv2.convexHull(points.astype(np.float32))[:, 0]
+    mask = np.zeros(shape, np.uint8)
+    fill(mask, corners, tuple(range(len(corners))), 1)
+    return mask.view(bool)
 
 
 def lobe_line(points: np.ndarray, axes: HeadAxes, shape: tuple[int, int]) -> np.ndarray:
@@ -86,9 +91,8 @@ def lobe_line(points: np.ndarray, axes: HeadAxes, shape: tuple[int, int]) -> np.
     return (distance / axes.unit).astype(np.float32)
 
 
-def _fill(corners: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    mask = np.zeros(shape, np.uint8)
+def fill(labels: np.ndarray, points: np.ndarray, indices: tuple[int, ...], value: int) -> None:
+    """Set the pixels of ``labels`` (uint8 [H, W]) that the polygon of mesh points covers or touches to ``value``."""
     # OpenCV's pixel centres are at integers.
-    fixed = np.round((corners - 0.5).clip(-4096, 8192) * (1 << SHIFT)).astype(np.int32)
-    cv2.fillPoly(mask, [fixed], 1, cv2.LINE_8, SHIFT)
-    return mask.astype(bool)
+    fixed = np.round((points[list(indices), :2] - 0.5).clip(-4096, 8192) * (1 << SHIFT)).astype(np.int32)
+    cv2.fillPoly(labels, [fixed], value, cv2.LINE_8, SHIFT)

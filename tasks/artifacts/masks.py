@@ -1,6 +1,7 @@
 """``masks.parquet``: one losslessly compressed label map a frame, readable at random by frame id.
 
-A cell holds a one-channel PNG.  Row groups of 25 frames (one second) bound what a random read touches.
+A cell holds the label map's bytes, row after row, compressed with zstd (faster and smaller than PNG for label maps);
+beside it stand its height and width.  Row groups of 25 frames (one second) bound what a random read touches.
 """
 
 import json
@@ -9,7 +10,6 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,8 +18,11 @@ from tasks.artifacts.atomic import atomic_path
 from tasks.artifacts.tables import read_table
 from tasks.errors import DamagedArtifact
 
-FORMAT = "erlnet.masks/1"
+FORMAT = "erlnet.masks/2"
+COLUMNS = ["frame", "height", "width", "labels"]
 ROW_GROUP = 25
+LARGEST_SIDE = 8192  # pixels; more than any crop, and a bound on what a damaged cell can ask for
+LEVEL = 1
 
 
 class Label(IntEnum):
@@ -40,21 +43,26 @@ HEAD_LABELS = (Label.HEAD, Label.HAIR, Label.LIPS, Label.MOUTH, Label.EYES)
 
 def write_masks(path: Path, labels: Iterable[np.ndarray], header: dict[str, Any]) -> int:
     """Stream label maps (uint8 [H, W], values of Label) to ``path``; frame ids count from 0.  Returns the count."""
-    schema = pa.schema([("frame", pa.int64()), ("labels", pa.binary())]).with_metadata(
-        {"erlnet": json.dumps({"format": FORMAT, **header}, sort_keys=True)}
-    )
+    schema = pa.schema(
+        [("frame", pa.int64()), ("height", pa.int32()), ("width", pa.int32()), ("labels", pa.binary())]
+    ).with_metadata({"erlnet": json.dumps({"format": FORMAT, **header}, sort_keys=True)})
+    codec = pa.Codec("zstd", LEVEL)
     count = 0
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema, compression="none") as writer:
-        batch: list[bytes] = []
+        batch: list[tuple[int, int, int, bytes]] = []
 
         def flush() -> None:
             if batch:
-                ids = pa.array(range(count - len(batch), count), pa.int64())
-                writer.write_table(pa.table([ids, pa.array(batch, pa.binary())], schema=schema))
+                columns = [
+                    pa.array(column, field.type) for column, field in zip(zip(*batch, strict=True), schema, strict=True)
+                ]
+                writer.write_table(pa.table(columns, schema=schema))
                 batch.clear()
 
         for label_map in labels:
-            batch.append(_encode(label_map))
+            _check(label_map)
+            cell = codec.compress(np.ascontiguousarray(label_map), asbytes=True)
+            batch.append((count, *label_map.shape, cell))
             count += 1
             if len(batch) == ROW_GROUP:
                 flush()
@@ -70,9 +78,10 @@ class MaskReader:
 
     def __init__(self, path: Path):
         self.path = Path(path)
-        _, self.header = read_table(self.path, FORMAT, ["frame", "labels"], "the parse stage")
+        _, self.header = read_table(self.path, FORMAT, COLUMNS, "the parse stage")
         self._file = pq.ParquetFile(self.path)
-        self._cached: tuple[int, list[bytes]] = (-1, [])
+        self._codec = pa.Codec("zstd")
+        self._cached: tuple[int, list[dict[str, Any]]] = (-1, [])
 
     def __len__(self) -> int:
         return self._file.metadata.num_rows
@@ -82,25 +91,27 @@ class MaskReader:
             raise IndexError(f"frame {frame} is outside 0..{len(self) - 1} of {self.path}")
         group, row = divmod(frame, ROW_GROUP)
         if self._cached[0] != group:
-            column = self._file.read_row_group(group, columns=["labels"]).column("labels")
-            self._cached = (group, column.to_pylist())
-        return _decode(self._cached[1][row], self.path)
+            self._cached = (group, self._file.read_row_group(group, columns=COLUMNS[1:]).to_pylist())
+        return self._decode(frame, **self._cached[1][row])
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[frame] for frame in range(len(self)))
 
+    def _decode(self, frame: int, height: int, width: int, labels: bytes) -> np.ndarray:
+        if not (0 < height <= LARGEST_SIDE and 0 < width <= LARGEST_SIDE):
+            raise DamagedArtifact(self.path, f"frame {frame}: a label map of {height} x {width}")
+        try:
+            data = self._codec.decompress(labels, height * width, asbytes=True)
+        except (pa.ArrowException, OSError) as error:
+            raise DamagedArtifact(self.path, f"frame {frame}: {str(error).splitlines()[0]}") from None
+        label_map = np.frombuffer(data, np.uint8)
+        if len(label_map) != height * width or label_map.max() > max(Label):
+            raise DamagedArtifact(self.path, f"frame {frame}: not a label map of {height} x {width}")
+        return label_map.reshape(height, width).copy()
 
-def _encode(label_map: np.ndarray) -> bytes:
+
+def _check(label_map: np.ndarray) -> None:
     if label_map.dtype != np.uint8 or label_map.ndim != 2 or label_map.max(initial=0) > max(Label):
         raise ValueError(f"not a label map: {label_map.dtype} {label_map.shape}")
-    ok, data = cv2.imencode(".png", label_map, [cv2.IMWRITE_PNG_COMPRESSION, 4])
-    if not ok:
-        raise ValueError("the label map could not be encoded")
-    return data.tobytes()
-
-
-def _decode(data: bytes, path: Path) -> np.ndarray:
-    label_map = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if label_map is None or label_map.ndim != 2:
-        raise DamagedArtifact(path, "a cell is not a one-channel PNG")
-    return label_map
+    if not all(0 < side <= LARGEST_SIDE for side in label_map.shape):
+        raise ValueError(f"not a label map: {label_map.shape}, sides may have 1 to {LARGEST_SIDE} pixels")

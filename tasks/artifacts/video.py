@@ -1,7 +1,7 @@
 """Video files: streaming decode and encode through PyAV.  Nothing here holds more than a frame at a time."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -9,6 +9,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from tasks.artifacts.atomic import atomic_path
 from tasks.errors import DamagedArtifact, MissingInput
@@ -19,16 +20,35 @@ def read_frames(path: Path, made_by: str = "the crop stage") -> Iterator[np.ndar
 
     For files that this project wrote; source videos with their quirks are read by the crop stage.
     """
+    for _, rgb in _decode(path, made_by, None):
+        yield rgb
+
+
+def read_some_frames(
+    path: Path, wanted: Collection[int], made_by: str = "the crop stage"
+) -> Iterator[tuple[int, np.ndarray]]:
+    """(frame id, uint8 RGB [H, W, 3]) of the wanted frames, in order; no other is converted, none after them read."""
+    last = max(wanted, default=-1)
+    chosen = frozenset(wanted)
+    for index, rgb in _decode(path, made_by, chosen):
+        yield index, rgb
+        if index == last:
+            return
+
+
+def _decode(path: Path, made_by: str, wanted: frozenset[int] | None) -> Iterator[tuple[int, np.ndarray]]:
     if not Path(path).exists():
         raise MissingInput(Path(path), made_by)
+    convert = VideoReformatter()  # one for all frames: setting it up costs more than a small picture's conversion
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
                 raise DamagedArtifact(Path(path), "no video stream")
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
-            for frame in container.decode(stream):
-                yield frame.to_ndarray(format="rgb24")
+            for index, frame in enumerate(container.decode(stream)):
+                if wanted is None or index in wanted:
+                    yield index, convert.reformat(frame, format="rgb24").to_ndarray()
     except av.error.FFmpegError as error:
         raise DamagedArtifact(Path(path), str(error)) from error
 

@@ -95,7 +95,7 @@ def test_labels_of_the_sample(folder, mesh):
     assert header["frames_without_fitted_head"] == FRAMES
     assert "stands in for BiSeNet" in header["parts"]["parsing"]
     assert "selfie" in header["parts"]["matte"]
-    stored = read_table(folder.masks, "erlnet.masks/1", ["frame"], "parse")[1]
+    stored = read_table(folder.masks, "erlnet.masks/2", ["frame"], "parse")[1]
     assert {key: stored[key] for key in header} == header
     background = read_background(folder.background)
     assert background.shape == (192, 192, 3)

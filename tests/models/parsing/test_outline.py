@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.parsing.compose import Geometry
+from models.parsing.evidence import Geometry
 from models.parsing.outline import (
     CHIN,
     EAR_LOBES,
