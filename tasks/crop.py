@@ -1,16 +1,16 @@
 """crop: from any source video to a square 25 fps video of head and shoulders with 16 kHz sound, and a table.
 
-Two passes over the source.  The first notes when every picture is shown and finds the face at about 5 pictures a
-second on shrunken pictures; from that follow the number of frames and one static square for the whole clip.  The
-second cuts, scales and encodes, and looks for the face in every frame of the result.  Nothing but one frame and
-the sound is held in memory.
+Two passes over the source.  The first notes when every picture is shown and finds the faces at about 5 pictures a
+second on shrunken pictures; from that follow the number of frames, whose face it is, and one static square for the
+whole clip.  The second cuts, scales and encodes.  Nothing but one frame and the sound is held in memory.
 
 Time: output frame k shows the source at (time of its first picture) + k / fps; the sound starts at that same time
 and is cut or padded to exactly the video's length.
 """
 
-from collections.abc import Iterator
+import sys
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,13 +22,18 @@ from tasks.artifacts.frames import FrameTable, write_frames
 from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.video import VideoWriter
 from tasks.errors import BadInput, MissingInput, StageFailed
+from tasks.ingest.facts import treatments
 from tasks.ingest.framing import Framing, choose_square
+from tasks.ingest.main_face import Box, Person, boxes_at, people, rival
 from tasks.ingest.media import decode_sound
-from tasks.ingest.source import SourceVideo, Upright
+from tasks.ingest.source import SourceVideo
 from tasks.ingest.timing import output_frames, resample_frames, sound_samples
+from tasks.ingest.upright import Upright
 from tasks.stage import main
 
 LONG_SIDE = 640  # pixels of the shrunken pictures of the first pass
+MAX_SECONDS = 3600.0  # of the source
+MAX_HOLD = 10.0  # seconds for which one picture may be shown
 
 
 @dataclass(frozen=True)
@@ -55,14 +60,15 @@ class Survey:
     """What the first pass found.
 
     times: seconds, when each source picture is shown.  last_duration: seconds the last one is shown, if known.
-    faces: float64 [M, 4], main face of every picture with one, pixels of the upright source.
-    looked_at: pictures in which a face was looked for.
+    looked_at: those of the times at which faces were looked for.
+    faces: for each of these, box in pixels of the upright source and confidence of every face found.
     """
 
     times: list[float]
     last_duration: float | None
-    faces: np.ndarray
-    looked_at: int
+    looked_at: list[float]
+    faces: list[list[tuple[Box, float]]]
+    detector: str = ""
 
 
 def run(folder: SubjectFolder, params: CropParams) -> FrameTable:
@@ -86,10 +92,13 @@ def run(folder: SubjectFolder, params: CropParams) -> FrameTable:
 def _crop(folder: SubjectFolder, params: CropParams) -> FrameTable:
     with SourceVideo(folder.source) as source:
         facts = source.facts
+        for said in treatments(facts):
+            tqdm.write(f"crop: {said}", file=sys.stderr)
         survey = survey_source(source, params)
-        if not len(survey.faces):
-            raise BadInput(f"{folder.source}: no face was found in {survey.looked_at} pictures: one must be seen")
-        framing = choose_square(survey.faces, facts.width, facts.height, params.above, params.below, params.sides)
+        found = people(survey.faces)
+        person = _main_person(folder, survey, found)
+        boxes = np.array([box for box, _ in person.boxes.values()])
+        framing = choose_square(boxes, facts.width, facts.height, params.above, params.below, params.sides)
         count = output_frames(survey.times, survey.last_duration, params.fps)
         origin = survey.times[0]
         samples = decode_sound(folder.source, origin, sound_samples(count, params.fps, SAMPLE_RATE))
@@ -97,85 +106,121 @@ def _crop(folder: SubjectFolder, params: CropParams) -> FrameTable:
             raise StageFailed(
                 f"the sound is {len(samples) / SAMPLE_RATE:.3f} s and the video {count / params.fps:.3f} s: unequal"
             )
-        table = _encode(folder, source, params, framing, count, origin)
-    table.header["source"] = {**asdict(facts), "frames": len(survey.times)}
-    table.header["faces_seen"] = [len(survey.faces), survey.looked_at]
+        shown = _encode(folder, source, params, framing, count, origin)
+    scale = params.size / (framing.box[2] - framing.box[0])
+    instants = origin + np.arange(count) / params.fps
+    box, confidence = boxes_at(instants, np.array(survey.looked_at), person)
+    box = (box - [framing.box[0], framing.box[1]] * 2) * scale
+    header = _header(params, survey, found, framing) | {"source": {**asdict(facts), "frames": len(survey.times)}}
+    header["treatments"] = treatments(facts)
+    frame = np.arange(count, dtype=np.int64)
+    table = FrameTable(frame, frame / params.fps, shown, box, confidence, header)
     write_audio(folder.audio, samples)
     write_frames(folder.frames, table)
     return table
 
 
 def survey_source(source: SourceVideo, params: CropParams) -> Survey:
-    """First pass: the time of every picture, the main face of about ``detection_fps`` pictures a second."""
+    """First pass: the time of every picture, the faces in about ``detection_fps`` pictures a second.
+
+    Raises BadInput where the clock says that the video is longer than ``MAX_SECONDS`` or stands still for
+    ``MAX_HOLD``: a damaged clock would make hours of one picture.
+    """
     facts = source.facts
     scale = min(1.0, LONG_SIDE / max(facts.width, facts.height))
     upright = Upright(facts, (max(2, round(facts.width * scale)), max(2, round(facts.height * scale))))
-    times: list[float] = []
-    faces: list[tuple[float, float, float, float]] = []
-    looked_at, due, duration = 0, -np.inf, None
+    survey = Survey([], None, [], [])
+    due = -np.inf
     expected = round(facts.duration * facts.fps) or None
     bar = tqdm(source.frames(), "crop: looking", expected, unit="frame", mininterval=2.0)
     with FaceDetector(far=True) as detect:
         for time, frame in bar:
-            times.append(time)
-            duration = float(frame.duration * frame.time_base) if frame.duration else None
+            _check_clock(source.path, survey.times, time)
+            survey.times.append(time)
+            survey.last_duration = float(frame.duration * frame.time_base) if frame.duration else None
             if time < due:
                 continue
             due = time + 1 / params.detection_fps - 1e-6
-            looked_at += 1
-            found = detect(upright(frame))
-            if found:
-                faces.append(found[0].box)
-    return Survey(times, duration, np.array(faces, np.float64).reshape(-1, 4) / scale, looked_at)
+            survey.looked_at.append(time)
+            survey.faces.append([(_scaled(face.box, 1 / scale), face.confidence) for face in detect(upright(frame))])
+    survey.detector = detect.name
+    if survey.last_duration is not None and survey.last_duration > MAX_HOLD:
+        survey.last_duration = None
+    return survey
+
+
+def _check_clock(path: Path, times: list[float], time: float) -> None:
+    if not times:
+        return
+    if time - times[0] > MAX_SECONDS:
+        raise BadInput(
+            f"{path}: its pictures go on for more than {MAX_SECONDS / 3600:.0f} hour: cut out 1 to 5 minutes in which "
+            "the person speaks"
+        )
+    if time - times[-1] > MAX_HOLD:
+        raise BadInput(
+            f"{path}: no picture for {time - times[-1]:.0f} s, {times[-1] - times[0]:.0f} s after the start: the file "
+            "is damaged, or no video of a speaking person: cut out the part before or after"
+        )
+
+
+def _main_person(folder: SubjectFolder, survey: Survey, found: list[Person]) -> Person:
+    looks = len(survey.faces)
+    if not found:
+        raise BadInput(f"{folder.source}: no face was found in {looks} pictures: one must be seen")
+    second = rival(found)
+    if second is not None:
+        raise BadInput(
+            f"{folder.source}: two people are about equally large and long in the picture (faces {found[0].height:.0f} "
+            f"and {second.height:.0f} px high, in {len(found[0].boxes)} and {len(second.boxes)} of {looks} pictures): "
+            "crop the video to the one who speaks"
+        )
+    return found[0]
 
 
 def _encode(
     folder: SubjectFolder, source: SourceVideo, params: CropParams, framing: Framing, count: int, origin: float
-) -> FrameTable:
-    """Second pass: write the video, look at every frame of it for the face, return the table."""
-    size = params.size
+) -> np.ndarray:
+    """Second pass: write the video; returns the source time of every frame, float64 [count]."""
     shown = np.zeros(count, np.float64)
-    boxes = np.full((count, 4), np.nan, np.float32)
-    confidence = np.zeros(count, np.float32)
-    upright = Upright(source.facts, (size, size), framing.box)
+    upright = Upright(source.facts, (params.size, params.size), framing.box, "yuv420p")
     with (
-        FaceDetector(far=False) as detect,
         VideoWriter(folder.video, params.fps, params.crf, preset="veryfast") as video,
         tqdm(total=count, desc="crop: cutting", unit="frame", mininterval=2.0) as bar,
     ):
-        for k, time, picture in _pictures(source, upright, params.fps, count):
-            video.write(picture)
+        held: tuple[float, Any] | None = None  # a picture that is shown more than once is converted once
+        for k, time, frame in resample_frames(source.frames(), params.fps, count):
+            if held is None or held[0] != time:
+                held = (time, upright.frame(frame))
+            video.write_frame(held[1])
             shown[k] = time
-            found = detect(picture)
-            if found:
-                boxes[k], confidence[k] = found[0].box, found[0].confidence
             bar.update()
-        detector = detect.name
     if video.frames != count:
         raise StageFailed(f"{video.frames} frames were cut where {count} were due: did the source change meanwhile?")
-    header: dict[str, Any] = {
+    return shown
+
+
+def _header(params: CropParams, survey: Survey, found: list[Person], framing: Framing) -> dict[str, Any]:
+    others = {look for person in found[1:] for look in person.boxes}
+    return {
         "fps": params.fps,
-        "image_size": size,
+        "image_size": params.size,
         "crop_box": list(framing.box),
-        "scale": size / (framing.box[2] - framing.box[0]),
+        "scale": params.size / (framing.box[2] - framing.box[0]),
         "padding": [0, 0, 0, 0],  # the square never leaves the picture
         "margins_in_face_heights": framing.margins,
         "margins_short_of": list(framing.short_of),
         "face_height": round(framing.face_height, 2),
-        "time_origin": origin,
-        "detector": detector,
+        "face_union": [round(value, 1) for value in framing.union],
+        "faces_seen": [len(found[0].boxes), len(survey.faces)],
+        "other_faces_seen": len(others),
+        "time_origin": survey.times[0],
+        "detector": survey.detector,
     }
-    frame = np.arange(count, dtype=np.int64)
-    return FrameTable(frame, frame / params.fps, shown, boxes, confidence, header)
 
 
-def _pictures(source: SourceVideo, upright: Upright, fps: float, count: int) -> Iterator[tuple[int, float, np.ndarray]]:
-    """(output id, source time, RGB picture) of every output frame; a held picture is converted once."""
-    held: tuple[float, np.ndarray] | None = None
-    for k, time, frame in resample_frames(source.frames(), fps, count):
-        if held is None or held[0] != time:
-            held = (time, upright(frame))
-        yield k, time, held[1]
+def _scaled(box: Box, scale: float) -> Box:
+    return box[0] * scale, box[1] * scale, box[2] * scale, box[3] * scale
 
 
 if __name__ == "__main__":

@@ -64,6 +64,7 @@ def write_clip(
     colour: tuple[int, int, int, int] | None = None,
     aspect: float = 1.0,
     more_sounds: Sequence[np.ndarray] = (),
+    default_sound: int | None = None,
     mux: dict[str, str] | None = None,
 ) -> Path:
     """Write a clip whose frame i is ``paint(times[i])``, shown at ``start + times[i]`` seconds.
@@ -72,7 +73,8 @@ def write_clip(
     in degrees as players undo it (the picture is stored turned).  Times are kept on a
     clock of ``clock`` ticks a second (mpeg4 and avi need few).
     pixels: pixel format.  colour: H.273 code points of matrix, range (1 limited, 2 full), transfer and primaries, as
-    tags only.  aspect: width of a pixel over its height.  more_sounds: further tracks.  mux: options of the container.
+    tags only.  aspect: width of a pixel over its height.  more_sounds: further tracks.
+    default_sound: the track flagged as default, and no other.  mux: options of the container.
     """
     height, width = paint(times[0]).shape[:2]
     with av.open(str(path), "w", format=container, options=mux or {}) as out:
@@ -92,6 +94,9 @@ def write_clip(
         sounds = [] if sound is None else [sound, *more_sounds]
         layouts = {1: "mono", 2: "stereo", 6: "5.1"}
         tracks = [out.add_stream(audio_codec, rate=rate, layout=layouts[len(given)]) for given in sounds]
+        for number, track in enumerate(tracks):
+            if default_sound is not None:
+                track.disposition = av.stream.Disposition.default if number == default_sound else 0
         for time in times:
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(paint(time)), format="rgb24")
             if colour is not None:

@@ -105,9 +105,13 @@ class VideoWriter:
 
     def write(self, frame: np.ndarray) -> None:
         """Append one uint8 RGB frame [H, W, 3]; all frames must have the first one's even size."""
+        self.write_frame(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24"))
+
+    def write_frame(self, picture: Any) -> None:
+        """Append one av.VideoFrame; yuv420p (BT.601, limited range) is encoded as it is, anything else converted."""
         if self._stream is None:
-            self._open_streams(*frame.shape[:2])
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+            self._open_streams(picture.height, picture.width)
+        picture.pict_type = 0  # the encoder decides, whatever a source's decoder said
         picture.pts = self.frames
         picture.time_base = 1 / self.fps
         self.frames += 1

@@ -54,7 +54,9 @@ def treatments(facts: StreamFacts) -> list[str]:
         said.append(f"pixels {facts.sample_aspect:.3g} times as wide as high made square")
     if facts.audio_streams > 1:
         language = f", {facts.audio_language}" if facts.audio_language else ""
-        said.append(f"sound of track {facts.audio_track} of {facts.audio_streams} (the file's best{language})")
+        said.append(
+            f"sound of track {facts.audio_track} of {facts.audio_streams} (FFmpeg's choice: the default one{language})"
+        )
     if (facts.audio_channels or 0) > 1:
         said.append(f"{facts.audio_channels} sound channels mixed to one")
     return said

@@ -14,6 +14,7 @@ from typing import Any
 import av
 
 from tasks.errors import BadInput
+from tasks.ingest.clock import dated
 from tasks.ingest.colour import transfer_of
 from tasks.ingest.deinterlace import deinterlaced
 from tasks.ingest.facts import StreamFacts
@@ -79,19 +80,11 @@ class SourceVideo:
     def frames(self) -> Iterator[tuple[float, Any]]:
         """Yield (seconds, av.VideoFrame) from the start, in order of presentation, deinterlaced where interlaced.
 
-        Damaged packets are skipped.  A frame without a timestamp follows its predecessor by one nominal period.
+        Damaged packets are skipped.
         """
         self._rewind()
-        previous = None
-        for frame in deinterlaced(self._decode()):
-            if frame.pts is None:
-                time = self.facts.video_start if previous is None else previous + 1 / self.facts.fps
-            else:
-                time = float(frame.pts * frame.time_base)
-            if previous is not None and time <= previous:
-                continue
-            previous = time
-            yield time, frame
+        for frame in deinterlaced(self._dated()):
+            yield float(frame.pts * frame.time_base), frame
 
     def frame_near(self, seconds: float) -> Any | None:
         """The first frame at or after the key frame before ``seconds`` after the start; None where none decodes."""
@@ -108,6 +101,10 @@ class SourceVideo:
         self._container = open_container(self.path)
         self._stream = self._video_stream()
 
+    def _dated(self) -> Iterator[Any]:
+        by_decoding = self._container.format.name == "avi"
+        return dated(self._decode(), by_decoding, float(1 / _rate(self._stream)), lambda: self._first_packet)
+
     def _decode(self) -> Iterator[Any]:
         for packet in self._packets():
             try:
@@ -116,8 +113,11 @@ class SourceVideo:
                 continue  # one damaged packet does not end the video
 
     def _packets(self) -> Iterator[Any]:
+        self._first_packet: int | None = None
         try:
-            yield from self._container.demux(self._stream)
+            for packet in self._container.demux(self._stream):
+                self._first_packet = packet.dts if self._first_packet is None else self._first_packet
+                yield packet
         except av.error.FFmpegError:
             return  # truncated: what came before still counts
 
@@ -151,10 +151,9 @@ class SourceVideo:
 
     def _describe(self) -> StreamFacts:
         stream, container = self._stream, self._container
-        frame = next(self._decode(), None)
+        frame = next(self._dated(), None)
         if frame is None:
             raise BadInput(f"{self.path}: no picture could be decoded from the {stream.codec_context.name} stream")
-        rate = stream.average_rate or stream.guessed_rate or Fraction(25)
         aspect = float(stream.sample_aspect_ratio or 1) or 1.0
         if not 0.1 < aspect < 10:
             aspect = 1.0
@@ -164,17 +163,16 @@ class SourceVideo:
             width, height = height, width
         sound = sound_stream(container)
         audio = sound.codec_context if sound is not None else None
-        start = frame.pts * frame.time_base if frame.pts is not None else 0
         return StreamFacts(
             container=container.format.name,
             video_codec=stream.codec_context.name,
             width=width,
             height=height,
-            fps=float(rate),
+            fps=float(_rate(stream)),
             duration=_duration(stream, container),
             rotation=rotation,
             sample_aspect=aspect,
-            video_start=float(start),
+            video_start=float(frame.pts * frame.time_base),
             pixel_format=frame.format.name,
             bits=max((component.bits for component in frame.format.components), default=8),
             transfer=transfer_of(frame),
@@ -191,6 +189,12 @@ class SourceVideo:
 def sound_stream(container: Any) -> Any | None:
     """The sound track that is used: FFmpeg's choice, which heeds default flags, then prefers richer tracks."""
     return container.streams.best("audio")
+
+
+def _rate(stream: Any) -> Fraction:
+    """Frames a second by the header; 25 where it says nothing usable."""
+    rate = stream.average_rate or stream.guessed_rate
+    return Fraction(rate) if rate and rate > 0 else Fraction(25)
 
 
 def _language(stream: Any) -> str | None:

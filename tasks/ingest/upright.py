@@ -19,21 +19,26 @@ class Upright:
 
     box: x0, y0, x1, y1 of the part to keep, pixels of the upright picture (None: all of it); even numbers.
     size: width, height of the result.  The scaling averages areas, so that shrinking does not alias.
+    pixels: "rgb24", or "yuv420p": what VideoWriter.write_frame encodes as it is (BT.601 matrix, limited range).
     """
 
-    def __init__(self, facts: StreamFacts, size: tuple[int, int], box: Box | None = None):
-        self._facts, self._size, self._box = facts, size, box
+    def __init__(self, facts: StreamFacts, size: tuple[int, int], box: Box | None = None, pixels: str = "rgb24"):
+        self._facts, self._size, self._box, self._pixels = facts, size, box, pixels
         self._graph: Any = None
         self._key: tuple[Any, ...] = ()
 
     def __call__(self, frame: Any) -> np.ndarray:
         """uint8 RGB [height, width, 3] of one frame."""
+        return self.frame(frame).to_ndarray(format="rgb24")
+
+    def frame(self, frame: Any) -> Any:
+        """The av.VideoFrame of one frame, in the format ``pixels``, without a time."""
         key = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, transfer_of(frame))
         if key != self._key:
             self._graph, self._key = self._build(frame), key
         frame.pts = None
         self._graph.push(frame)
-        return self._graph.pull().to_ndarray(format="rgb24")
+        return self._graph.pull()
 
     def _build(self, frame: Any) -> Any:
         facts, graph = self._facts, av.filter.Graph()
@@ -50,15 +55,15 @@ class Upright:
             chain.append(graph.add("crop", f"w={x1 - x0}:h={y1 - y0}:x={x0}:y={y0}"))
         width, height = reversed(self._size) if turned else self._size
         matrix, span = matrix_and_range(frame)
-        chain.append(
-            graph.add(
-                "scale",
-                f"w={width}:h={height}:flags=area+accurate_rnd+full_chroma_int"
-                f":in_color_matrix={matrix}:in_range={span}",
-            )
-        )
-        chain += add_tone_mapping(graph, transfer_of(frame))
-        chain.append(graph.add("format", "pix_fmts=rgb24"))
+        scale = f"w={width}:h={height}:flags=area+accurate_rnd+full_chroma_int:in_color_matrix={matrix}:in_range={span}"
+        mapping = add_tone_mapping(graph, transfer_of(frame))
+        written = ":out_color_matrix=bt601:out_range=limited" if self._pixels == "yuv420p" else ""
+        if mapping:
+            chain += [graph.add("scale", scale), *mapping]
+            chain.append(graph.add("scale", f"flags=area+accurate_rnd+full_chroma_int{written}"))
+        else:
+            chain.append(graph.add("scale", scale + written))
+        chain.append(graph.add("format", f"pix_fmts={self._pixels}"))
         chain += [graph.add("transpose", direction) for direction in _TURN[facts.rotation]]
         chain.append(graph.add("buffersink"))
         for first, second in itertools.pairwise(chain):
