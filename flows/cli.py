@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from flows.commands import machine, pipeline, portraits
+from flows.commands import machine, pipeline, portraits, subjects
 from tasks.errors import BadInput, TaskError
 
 # typer carries its own copy of click, or uses the installed one, depending on its version.
@@ -31,6 +31,9 @@ app.command()(pipeline.onboard)
 app.command()(portraits.animate)
 app.command()(pipeline.status)
 app.command()(pipeline.repro)
+app.command()(pipeline.plan)
+app.command()(subjects.freeze)
+app.command()(subjects.unfreeze)
 app.command()(machine.doctor)
 app.add_typer(machine.assets, name="assets")
 

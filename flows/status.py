@@ -8,11 +8,12 @@ from typing import Literal
 from flows.bridge.planner import look
 from flows.pipeline import PipelineWriter
 from tasks.artifacts import run_record
+from tasks.artifacts.frozen import read_frozen
 from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.subject import read_subject
 from tasks.errors import TaskError
 
-State = Literal["done", "stale", "running", "failed", "quarantined"]
+State = Literal["done", "stale", "running", "failed", "quarantined", "frozen"]
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,17 @@ class StageStatus:
 
 @dataclass(frozen=True)
 class SubjectStatus:
-    """error: why the subject's files cannot be read; its stages are then all ``failed``."""
+    """error: why the subject's files cannot be read; its stages are then all ``failed``.
+
+    frozen: since when and why it is left alone; empty where it is not.
+    """
 
     id: str
     profile: str
     style: str
     stages: dict[str, StageStatus]
     error: str = ""
+    frozen: str = ""
 
 
 def subject_states(root: Path, subjects: Iterable[str]) -> list[SubjectStatus]:
@@ -69,17 +74,19 @@ def _subject(
     folder = SubjectFolder.of(subject, root)
     try:
         record = read_subject(folder.record)
+        thaw = read_frozen(folder.frozen)
     except TaskError as damage:
         return SubjectStatus(subject, "?", "?", {name: StageStatus("failed") for name in names}, str(damage))
     if error:
         stages = {name: StageStatus("failed") for name in names}
         return SubjectStatus(subject, record.profile, record.style, stages, error)
     quarantined = "; ".join(record.reasons) or "quarantined" if record.status == "quarantined" else None
-    stages = {name: _stage(folder, name, stale.get((subject, name)), quarantined) for name in names}
-    return SubjectStatus(subject, record.profile, record.style, stages)
+    frozen = " ".join(filter(None, [f"since {thaw.since}", thaw.reason and f"({thaw.reason})"])) if thaw else ""
+    stages = {name: _stage(folder, name, stale.get((subject, name)), quarantined, frozen) for name in names}
+    return SubjectStatus(subject, record.profile, record.style, stages, frozen=frozen)
 
 
-def _stage(folder: SubjectFolder, name: str, stale: str | None, quarantined: str | None) -> StageStatus:
+def _stage(folder: SubjectFolder, name: str, stale: str | None, quarantined: str | None, frozen: str) -> StageStatus:
     run = run_record.read(folder.runs, name)
     seconds = run.seconds if run and run.outcome == "done" else None
     if run and run.outcome == "running":
@@ -88,6 +95,8 @@ def _stage(folder: SubjectFolder, name: str, stale: str | None, quarantined: str
         return StageStatus("done", seconds=seconds)
     if quarantined:
         return StageStatus("quarantined", quarantined)
+    if frozen:
+        return StageStatus("frozen", stale)
     if run and run.outcome in ("failed", "killed"):
         return StageStatus("failed", run.message)
     return StageStatus("stale", stale, seconds)

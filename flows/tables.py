@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from flows.bridge.planner import Plan
     from flows.doctor import Finding
     from flows.status import SubjectStatus
+    from flows.upgrade import Upgrade
     from tasks.assets import AssetState
 
 
@@ -47,6 +48,8 @@ def status_table(states: Sequence["SubjectStatus"]) -> str:
         if state.error:
             notes.append(f"{state.id}: {state.error}")
             continue
+        if state.frozen:
+            notes.append(f"{state.id}: frozen {state.frozen}; 'erlnet unfreeze {state.id}' lets it run again")
         for name, stage in state.stages.items():
             if stage.state in ("failed", "quarantined"):
                 notes.append(f"{name} of {state.id} {stage.state}: {stage.message}")
@@ -63,6 +66,42 @@ def plan_table(plan: "Plan") -> str:
         more = f" (and {len(reasons) - 2} more)" if len(reasons) > 2 else ""
         rows.append([stage.unit or "shared", stage.name, ", ".join(reasons[:2]) + more])
     return table(["subject", "stage", "because"], rows)
+
+
+def upgrade_text(upgrade: "Upgrade") -> str:
+    """Groups of subjects with what would run for them and why."""
+    lines = []
+    for stage in upgrade.shared:
+        lines += [f"shared stage {stage.name}", *(f"    {reason.kind}: {reason.text}" for reason in stage.because)]
+    for group in upgrade.groups:
+        runs = len(group.subjects) * len(group.stages)
+        time = f"{duration(group.seconds)} by their last runs" if group.seconds else "no time known"
+        if group.seconds and group.unknown:
+            time += f", {group.unknown} of them unknown"
+        lines.append(f"{_several(group.subjects)}, profile {group.profile}: {runs} stages to run ({time})")
+        for stage in group.stages:
+            lines += [f"    {stage.name}: {reason.kind}: {reason.text}" for reason in stage.because]
+        if following := [stage.name for stage in group.stages if not stage.because]:
+            lines.append(f"    {', '.join(following)}: what they read is made anew")
+    left = [("frozen", upgrade.frozen), ("quarantined", upgrade.quarantined)]
+    lines += [f"{_several(subjects)} {state} and left out" for state, subjects in left if subjects]
+    lines += [f"{unit or 'shared stages'}: {why}" for unit, why in upgrade.broken.items()]
+    if upgrade.up_to_date:
+        lines.append(f"{_several(upgrade.up_to_date)} up to date")
+    return "\n".join(lines) or "no subject yet"
+
+
+def _several(subjects: Sequence[str], most: int = 8) -> str:
+    noun = "subject" if len(subjects) == 1 else "subjects"
+    more = f" and {len(subjects) - most} more" if len(subjects) > most else ""
+    return f"{len(subjects)} {noun} ({', '.join(subjects[:most])}{more})"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: ``40 s``, ``12 min``, ``3.5 h``."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
 
 
 def findings_table(findings: Sequence["Finding"]) -> str:

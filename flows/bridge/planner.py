@@ -17,7 +17,7 @@ from tasks.errors import BadInput, TaskError
 class Plan:
     """stages: what to run, upstream first, with the upstream stages that are part of the plan.
 
-    reasons: why, by address.  up_to_date: subjects with nothing to do.  quarantined: subjects left out.
+    reasons: why, by address.  up_to_date: subjects with nothing to do.  quarantined, frozen: subjects left out.
     broken: units whose files cannot be read, with the cause.
     """
 
@@ -25,6 +25,7 @@ class Plan:
     reasons: dict[str, list[str]] = field(default_factory=dict)
     up_to_date: list[str] = field(default_factory=list)
     quarantined: list[str] = field(default_factory=list)
+    frozen: list[str] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
 
     def upstream(self, address: str) -> list[str]:
@@ -73,6 +74,9 @@ def make_plan(root: Path, targets: Sequence[Target] | None = None, write: bool =
             folder = SubjectFolder.of(subject, root)
             if read_subject(folder.record).status == "quarantined":
                 plan.quarantined.append(subject)
+                continue
+            if folder.frozen.exists():
+                plan.frozen.append(subject)
                 continue
             if write:
                 writer.write(folder)

@@ -37,6 +37,8 @@ def onboard(
         raise TaskError("; ".join(plan.broken.values()))
     if plan.quarantined:
         raise BadInput(f"subject {subject!r} is quarantined: see {SubjectFolder.of(subject, root).record}")
+    if plan.frozen:
+        raise BadInput(f"subject {subject!r} is frozen: 'erlnet unfreeze {subject}' lets it run again")
     if plan.stages:
         from flows.onboard import onboard as flow
 
@@ -82,6 +84,8 @@ def repro(
     plan = make_plan(root, parse_targets(root, targets) if targets else None, write=not dry_run)
     for subject in plan.quarantined:
         print(f"subject {subject} is quarantined and left out")
+    for subject in plan.frozen:
+        print(f"subject {subject} is frozen and left out")
     if dry_run:
         print(plan_table(plan))
     elif plan.stages:
@@ -93,3 +97,17 @@ def repro(
         print("everything is up to date: nothing to run")
     if plan.broken:
         raise TaskError("; ".join(f"subject {unit or 'shared'}: {why}" for unit, why in plan.broken.items()))
+
+
+def plan(
+    targets: Annotated[list[str] | None, typer.Argument(help="ID or ID:STAGE; every subject by default")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Which subjects are stale, and why: parameter, code file or input.  Runs and changes nothing."""
+    from flows.bridge.planner import make_plan, parse_targets
+    from flows.tables import upgrade_text
+    from flows.upgrade import explain
+
+    root = repository_root()
+    found = explain(root, make_plan(root, parse_targets(root, targets) if targets else None, write=False))
+    print(json.dumps(found.as_json(), indent=2) if as_json else upgrade_text(found))

@@ -87,9 +87,24 @@ class SubjectFolder:
         return self.root / "dvc.yaml"
 
     @property
+    def lock(self) -> Path:
+        """What every stage was last run with; DVC writes it."""
+        return self.root / "dvc.lock"
+
+    @property
+    def frozen(self) -> Path:
+        """Is there while the subject is to be left alone."""
+        return self.root / "frozen.yaml"
+
+    @property
     def source(self) -> Path:
         """The source video under a neutral name; its container is recognised by content, not suffix."""
         return self.root / "source.video"
+
+    @property
+    def source_link(self) -> Path:
+        """DVC's word on the source video: its md5."""
+        return self.root / "source.video.dvc"
 
     # crop
     @property

@@ -28,6 +28,14 @@ class Consent(BaseModel):
     recorded: str  # ISO 8601, UTC
 
 
+class Earlier(BaseModel):
+    """A source that the subject no longer is made from; videos rendered then still name it."""
+
+    model_config = ConfigDict(extra="forbid")
+    source: Source
+    consent: Consent
+
+
 class SubjectRecord(BaseModel):
     """Everything that is known of a subject before any stage has run."""
 
@@ -40,6 +48,8 @@ class SubjectRecord(BaseModel):
     split: Literal["first 10/11 train, last 1/11 test"] = "first 10/11 train, last 1/11 test"
     status: Literal["active", "quarantined"] = "active"
     reasons: list[str] = []  # why it is quarantined
+    formerly: list[str] = []  # ids before renaming, oldest first: renders made then carry them
+    earlier: list[Earlier] = []  # sources before re-sourcing, oldest first
 
     @field_validator("id")
     @classmethod
@@ -48,7 +58,12 @@ class SubjectRecord(BaseModel):
 
 
 def write_subject(path: Path, record: SubjectRecord) -> None:
-    write_text(path, yaml.safe_dump(record.model_dump(), sort_keys=False, allow_unicode=True))
+    """Write atomically.  What a subject has no history of is left out."""
+    data = record.model_dump()
+    for history in ("formerly", "earlier"):
+        if not data[history]:
+            del data[history]
+    write_text(path, yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
 
 
 def read_subject(path: Path) -> SubjectRecord:
