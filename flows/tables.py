@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from flows.bridge.planner import Plan
     from flows.doctor import Finding
     from flows.status import SubjectStatus
+    from flows.subjects.disk import Disk, Usage
     from flows.upgrade import Upgrade
     from tasks.assets import AssetState
 
@@ -102,6 +103,24 @@ def duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
+
+
+def disk_table(disk: "Disk") -> str:
+    """Megabytes a subject, largest first, and what is common to all."""
+    rows = [
+        [row.subject, *(f"{value / 1e6:.1f}" for value in (*_private(row), row.shared))]
+        for row in sorted(disk.subjects, key=lambda row: -sum(_private(row)))
+    ]
+    lines = [table(["subject", "folder", "checkpoints", "previous", "cache, own", "cache, shared"], rows)]
+    lines.append(
+        f"MB each; cache {disk.cache / 1e6:.1f} MB, of which {disk.unused / 1e6:.1f} MB no lock refers to "
+        f"('erlnet gc'); {disk.free / 1e9:.1f} GB free"
+    )
+    return "\n".join(lines)
+
+
+def _private(row: "Usage") -> tuple[int, ...]:
+    return row.folder, row.checkpoints, row.previous, row.own
 
 
 def findings_table(findings: Sequence["Finding"]) -> str:

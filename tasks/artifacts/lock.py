@@ -37,22 +37,39 @@ class StageLock:
 def read_lock(path: Path) -> dict[str, StageLock]:
     """The stages of a lock by name; empty where there is no lock yet.  Raises DamagedArtifact."""
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader) or {}  # noqa: S506 (a safe loader)
-        stages = data.get("stages") or {}
-        return {name: _stage(name, entry) for name, entry in stages.items()}
+        return parse_lock(path.read_bytes(), path)
     except FileNotFoundError:
         return {}
-    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise DamagedArtifact(path, str(error).splitlines()[0] if str(error) else repr(error)) from error
+
+
+def parse_lock(text: bytes, path: Path) -> dict[str, StageLock]:
+    """The stages of a lock that lies elsewhere than in a file, say in git's history; ``path`` names it in errors."""
+    try:
+        stages = (yaml.load(text, Loader=_Loader) or {}).get("stages") or {}  # noqa: S506 (a safe loader)
+        return {name: _stage(name, entry) for name, entry in stages.items()}
+    except _DAMAGE as error:
+        raise DamagedArtifact(path, _first_line(error)) from error
 
 
 def read_added(path: Path) -> list[File]:
     """What a ``.dvc`` file tracks, as far as its content is known.  Raises DamagedArtifact."""
+    return parse_added(path.read_bytes(), path)
+
+
+def parse_added(text: bytes, path: Path) -> list[File]:
+    """As ``parse_lock``, for a ``.dvc`` file."""
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (a safe loader)
-        return [_file(entry) for entry in data["outs"] if entry.get("md5")]
-    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise DamagedArtifact(path, str(error).splitlines()[0] if str(error) else repr(error)) from error
+        entries = yaml.load(text, Loader=_Loader)["outs"]  # noqa: S506 (a safe loader)
+        return [_file(entry) for entry in entries if entry.get("md5")]
+    except _DAMAGE as error:
+        raise DamagedArtifact(path, _first_line(error)) from error
+
+
+_DAMAGE = (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError, ValueError)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or repr(error)).splitlines()[0]
 
 
 def _stage(name: str, entry: dict[str, Any]) -> StageLock:

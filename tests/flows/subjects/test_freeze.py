@@ -51,7 +51,7 @@ def test_an_unknown_subject_and_a_damaged_file(toy: Toy) -> None:
         freeze(toy.root, "nobody")
     toy.onboard("a")
     (toy.folder("a") / "frozen.yaml").write_text(json.dumps([1]))
-    with pytest.raises(DamagedArtifact, match="frozen.yaml is damaged"):
+    with pytest.raises(DamagedArtifact, match=r"frozen\.yaml is damaged"):
         freeze(toy.root, "a")
     assert make_plan(toy.root).frozen == ["a"]  # in doubt it is left alone
     unfreeze(toy.root, "a")
