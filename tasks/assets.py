@@ -38,13 +38,17 @@ class _Asset(_Entry):
 
 
 class Fetched(_Asset):
-    """A file that is one member of an archive; ``file`` is relative to ``data/assets``."""
+    """A file that is one member of an archive; ``file`` is relative to ``data/assets``.
+
+    optional: whether it is fetched only when it is asked for by name, because only a non-default parameter uses it.
+    """
 
     file: str
     archive: str
     member: str
     sha256: str = Field(pattern=SHA256)
     bytes: int = Field(gt=0)
+    optional: bool = False
     without: str
 
 
@@ -151,7 +155,7 @@ def inventory(folder: AssetFolder | None = None) -> list[AssetState]:
 
 
 def fetch(names: Iterable[str] = (), folder: AssetFolder | None = None) -> list[Path]:
-    """Fetch the named assets (all fetchable ones if none is named); returns their paths.
+    """Fetch the named assets (all fetchable ones that are not optional if none is named); returns their paths.
 
     A file that is already there with the right checksum is left alone, so a second call needs no network.
 
@@ -161,7 +165,7 @@ def fetch(names: Iterable[str] = (), folder: AssetFolder | None = None) -> list[
     """
     folder = folder or AssetFolder.default()
     manifest = read_manifest(folder)
-    wanted = list(dict.fromkeys(names)) or list(manifest.fetched)
+    wanted = list(dict.fromkeys(names)) or [name for name, entry in manifest.fetched.items() if not entry.optional]
     for name in wanted:
         _refuse_unfetchable(name, manifest, folder)
     missing = [name for name in wanted if not _is_intact(folder, manifest.fetched[name])]

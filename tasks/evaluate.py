@@ -23,7 +23,7 @@ from pydantic import Field
 from tqdm import tqdm
 
 from models.landmarks.face_mesh import FaceMesh
-from models.landmarks.ibug68 import ibug68
+from models.landmarks.layouts import to_ibug68
 from tasks.artifacts.audio import SAMPLE_RATE, read_audio
 from tasks.artifacts.evaluation import write_evaluation
 from tasks.artifacts.flame import FlameSequence, read_flame
@@ -182,7 +182,7 @@ def _read(folder: SubjectFolder) -> _Clip:
     for path, length in ((folder.landmarks, len(landmarks)), (folder.masks, len(masks)), (folder.speech, len(speech))):
         if length != len(flame):
             raise DamagedArtifact(path, f"{length} frames, but {folder.flame.name} has {len(flame)}")
-    points = ibug68(landmarks.points)[..., :2]
+    points = to_ibug68(landmarks.points)[..., :2]
     parts = {"landmarks": landmarks.detector, "speech encoder": speech.encoder, **flame.parts}
     return _Clip(read_subject(folder.record), read_audio(folder.audio), flame, points, masks, speech, parts)
 

@@ -67,7 +67,7 @@ class Overlay:
         return canvas
 
     def _fitted(self, row: int) -> tuple[np.ndarray, np.ndarray]:
-        """Vertices [V, 2] and mesh landmarks [L, 2] of the fitted head, pixels of the crop."""
+        """Vertices [V, 2] and landmarks [L, 2] of the fitted head, pixels of the crop."""
         start = row - row % BLOCK
         if start != self._start:
             self._start, self._block = start, self._rows(start, start + BLOCK)
@@ -79,7 +79,7 @@ class Overlay:
         values = {name: torch.tensor(getattr(self.sequence, name)[start:stop]) for name in names}
         with torch.no_grad():
             vertices = self.head(self.shape, **values)
-            points = self.head.embeddings["mesh"].points(vertices, self.head.faces)
+            points = self.head.embeddings[self.landmarks.layout.name].points(vertices, self.head.faces)
             focal, size = self.sequence.focal, self.sequence.image_size
             return project(vertices, focal, size).numpy(), project(points, focal, size).numpy()
 

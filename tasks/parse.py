@@ -6,7 +6,7 @@ first takes frames spread over the training part, from which colours and backgro
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from models.flame.camera import project
 from models.flame.head import FlameHead
+from models.landmarks.layouts import MESH
 from models.parsing.compose import Composer
 from models.parsing.evidence import Evidence, moved, reduced
 from models.parsing.finish import finish
@@ -32,6 +33,7 @@ from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.artifacts.masks import write_masks
 from tasks.artifacts.video import read_frames, read_some_frames
 from tasks.errors import DamagedArtifact, StageFailed
+from tasks.fitted_mesh import fitted_mesh
 from tasks.split import train_length
 from tasks.stage import main
 
@@ -63,6 +65,13 @@ def run(folder: SubjectFolder, params: ParseParams) -> dict[str, Any]:
     landmarks, flame = read_landmarks(folder.landmarks), read_flame(folder.flame)
     if len(landmarks) != len(flame):
         raise DamagedArtifact(folder.landmarks, f"{len(landmarks)} rows, {folder.flame.name} has {len(flame)}")
+    head_path = AssetFolder.default().open_head
+    head = read_head(head_path)
+    mesh_by = landmarks.detector
+    if landmarks.layout is not MESH:
+        # Lids, lips and the face's outline need the mesh; the fitted head has one.
+        landmarks = replace(landmarks, points=fitted_mesh(head, flame))
+        mesh_by = f"the fitted head's (landmarks: {mesh_by})"
     points, lost = fill_short_gaps(landmarks, params.fill_gap)
     if lost.all():
         raise StageFailed(
@@ -72,8 +81,7 @@ def run(folder: SubjectFolder, params: ParseParams) -> dict[str, Any]:
         train = train_length(len(landmarks))
     except ValueError as error:
         raise StageFailed(f"{folder.landmarks}: {error}") from None
-    head_path = AssetFolder.default().open_head
-    evidence = _EvidenceMaker(folder, read_head(head_path), flame, points, lost)
+    evidence = _EvidenceMaker(folder, head, flame, points, lost)
     composer = Composer()
     with PersonMatte() as matte:
         chosen, plate = _sample(evidence, matte, params.samples, train)
@@ -85,7 +93,7 @@ def run(folder: SubjectFolder, params: ParseParams) -> dict[str, Any]:
             "parts": {
                 "parsing": "composed from matte, mesh, fitted head and colours (stands in for BiSeNet)",
                 "matte": matte.name,
-                "mesh": landmarks.detector,
+                "mesh": mesh_by,
                 "head": f"{identity['name']} {identity['sha256']}",
             },
             "image_size": landmarks.image_size,

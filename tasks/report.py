@@ -19,7 +19,7 @@ from markupsafe import Markup
 from pydantic import Field
 from scipy.spatial.transform import Rotation
 
-from models.landmarks.ibug68 import ibug68
+from models.landmarks.layouts import to_ibug68
 from models.metrics.landmarks import mouth_opening
 from tasks.artifacts.atomic import write_text
 from tasks.artifacts.curve import read_curve
@@ -197,7 +197,7 @@ def _frame_curves(evaluation: Evaluation, landmarks: LandmarkTrack) -> list[tupl
     for figure, title, unit in (("psnr_face", "Face box, PSNR", "dB"), ("lmd", "Mouth landmark distance", "px at 512")):
         series = {title: evaluation.column(key, figure) for key, title in names.items() if key in evaluation.methods}
         curves.append((title, curve_svg(f"frames-{figure}", x, series, "frame", unit)))
-    points = ibug68(landmarks.points)[evaluation.frame, :, :2]
+    points = to_ibug68(landmarks.points)[evaluation.frame, :, :2]
     mouth = {"recording": mouth_opening(points, landmarks.image_size)}
     mouth |= {names[key]: evaluation.column(key, "mouth_opening") for key in ("self_driven", "speech_driven")}
     return [*curves, ("Mouth opening", curve_svg("frames-mouth", x, mouth, "frame", "px at 512"))]

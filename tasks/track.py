@@ -1,8 +1,9 @@
 """track: fit the head model to every frame: landmarks, one identity, one focal length, pose and expression a frame.
 
-The face mesh is read from every frame of ``video.mp4``; identity and focal length come from a few frames that differ
-most in pose and mouth opening; then all frames are fitted together, tied in time.  The whole head's rotation is
-stored as ``global_rotation`` with ``neck_rotation`` zero: from a face alone only their product is seen.
+Landmarks (mediapipe's face mesh, or iBUG-68) are read from every frame of ``video.mp4``; identity and focal length come
+from a few frames that differ most in pose and mouth opening; then all frames are fitted together, tied in time.  The
+whole head's rotation is stored as ``global_rotation`` with ``neck_rotation`` zero: from a face alone only their product
+is seen.
 
 There is one row for every frame of the video, always: a frame without a face has ``tracked`` False, and NaN unless
 it lies in a gap short enough to be filled in from its neighbours.
@@ -10,15 +11,16 @@ it lies in a gap short enough to be filled in from its neighbours.
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
 from models.flame.head import FlameHead
+from models.flame.initial_pose import InitialGuess
 from models.flame.tracker import Track, TrackerSettings, face_width, track_landmarks
-from models.landmarks.face_mesh import LANDMARKS, FaceMesh
+from models.landmarks.detector import LandmarkDetector
 from tasks.artifacts.flame import FlameSequence, write_flame
 from tasks.artifacts.frames import FrameTable, read_frame_table
 from tasks.artifacts.head import head_identity, head_info, read_head
@@ -27,8 +29,16 @@ from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.artifacts.metrics import write_metrics
 from tasks.artifacts.video import read_frames
 from tasks.errors import BadInput, DamagedArtifact
+from tasks.initial_guess import guess, open_deca
+from tasks.landmark_source import Source, open_source
 from tasks.scoring.tracking import quality
 from tasks.stage import main
+
+CLOSED_FORM = {
+    True: "without DECA: similarity fit to the landmarks' depth",
+    False: "without DECA: scaled orthographic fit to the landmarks",
+}
+"""What the artifact says of the pose the fit begins at, by whether the landmarks have a depth."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,9 @@ class TrackParams:
     smoothing: factor on the strength of the terms that tie neighbouring frames; 0 leaves frames alone.
     iterations: most steps of the fit of all frames.
     worst_error: share of the face width; a frame with a larger RMS error counts as not seen (a hand before the face).
+    landmarks: mesh (mediapipe's 478 points), dlib68 or fan68 (iBUG's 68 points by dlib or FAN, whose files one has to
+        get: 'erlnet doctor' says where).  68 points show neither the gaze nor the cheeks.
+    initial: landmarks (a pose in closed form), or deca (DECA's encoder; needs its file and a FLAME head).
     """
 
     longest_gap: int = 8
@@ -49,18 +62,23 @@ class TrackParams:
     smoothing: float = 1.0
     iterations: int = 10
     worst_error: float = 0.06
+    landmarks: Source = "mesh"
+    initial: Literal["landmarks", "deca"] = "landmarks"
 
 
 def run(folder: SubjectFolder, params: TrackParams) -> FlameSequence:
     """Track one subject; writes landmarks.parquet, flame.parquet and track.json and returns the sequence.
 
-    Raises BadInput where fewer than ``minimum_coverage`` of the frames show a face, MissingInput or DamagedArtifact.
+    Raises BadInput where fewer than ``minimum_coverage`` of the frames show a face or a part that ``params`` asks for
+    is not here, MissingInput or DamagedArtifact.
     """
     assets = AssetFolder.default()
-    head = read_head(assets.open_head)
+    head, info = read_head(assets.open_head), head_info(assets.open_head)
     table = read_frame_table(folder.frames)
+    encoder = open_deca(assets, info) if params.initial == "deca" else None
+    detector = open_source(params.landmarks, assets)
     started = time.monotonic()
-    landmarks = detect(folder, table)
+    landmarks = detect(folder, table, detector)
     detected = time.monotonic()
     coverage = float(landmarks.found.mean())
     if coverage < params.minimum_coverage:
@@ -69,8 +87,10 @@ def run(folder: SubjectFolder, params: TrackParams) -> FlameSequence:
             f"{100 * params.minimum_coverage:.0f} % are needed: use a video in which the face stays in view"
         )
     write_landmarks(folder.landmarks, landmarks)
-    part = head_part(head_info(assets.open_head))
-    sequence, track = fit(head, landmarks, table, params, part)
+    start, begun_with = guess(folder, landmarks, head, info, encoder) if encoder is not None else (None, "")
+    sequence, track = fit(head, landmarks, table, params, head_part(info), start)
+    if begun_with:
+        sequence.parts["initialisation"] = begun_with
     sequence.head = head_identity(assets.open_head)
     write_flame(folder.flame, sequence)
     metrics = quality(landmarks, track, sequence)
@@ -84,33 +104,37 @@ def run(folder: SubjectFolder, params: TrackParams) -> FlameSequence:
     return sequence
 
 
-def detect(folder: SubjectFolder, table: FrameTable) -> LandmarkTrack:
-    """Face mesh of every frame of the subject's video; NaN where no face is found."""
-    points = np.full((len(table), LANDMARKS, 3), np.nan, np.float32)
+def detect(folder: SubjectFolder, table: FrameTable, detector: LandmarkDetector) -> LandmarkTrack:
+    """Landmarks of every frame of the subject's video; NaN where no face is found.  Closes ``detector``."""
+    points = np.full((len(table), detector.points, 3), np.nan, np.float32)
     size = int(table.header["image_size"])
     count = 0
-    with FaceMesh() as mesh:
-        bar = tqdm(read_frames(folder.video), total=len(table), desc="face mesh", unit="frame", mininterval=1.0)
+    with detector:
+        bar = tqdm(read_frames(folder.video), total=len(table), desc="landmarks", unit="frame", mininterval=1.0)
         for count, picture in enumerate(bar, start=1):
             if count > len(table) or picture.shape[:2] != (size, size):
                 break
-            found = mesh(picture)
+            found = detector(picture)
             if found is not None:
                 points[count - 1] = found
-        detector = mesh.name
     if count != len(table) or picture.shape[:2] != (size, size):
         raise DamagedArtifact(
             folder.video, f"it does not hold the {len(table)} frames of {size} pixels that {folder.frames.name} lists"
         )
-    return LandmarkTrack(table.frame.astype(np.int64), points, detector, size)
+    return LandmarkTrack(table.frame.astype(np.int64), points, detector.name, size)
 
 
 def fit(
-    head: FlameHead, landmarks: LandmarkTrack, table: FrameTable, params: TrackParams, part: str
+    head: FlameHead,
+    landmarks: LandmarkTrack,
+    table: FrameTable,
+    params: TrackParams,
+    part: str,
+    start: InitialGuess | None = None,
 ) -> tuple[FlameSequence, Track]:
     """Fit ``head`` to the landmarks of consecutive frames; one row of the result for every row of the input.
 
-    part: what the artifact says of the head model.
+    part: what the artifact says of the head model.  start: where to begin, if not at a pose in closed form.
     """
     torch.set_num_threads(1)  # the fit runs its own threads over chunks of frames
     settings = TrackerSettings(
@@ -128,6 +152,7 @@ def fit(
             landmarks.image_size,
             settings,
             progress=lambda step, cost: bar.update(),
+            guess=start,
         )
     width = face_width(landmarks.points)
     error = track.error
@@ -152,9 +177,11 @@ def fit(
         parts={
             "landmark detector": landmarks.detector,
             "head model": part,
-            "initialisation": "DECA not used (no licensed file); similarity fit to the mesh's depth",
+            "initialisation": CLOSED_FORM[landmarks.layout.depth],
         },
     )
+    if not landmarks.layout.irises:
+        sequence.parts["gaze"] = "not seen (68 landmarks show no iris): eyes look ahead"
     return sequence, track
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from models.landmarks.face_mesh import FaceMesh
 from tasks import track
 from tasks.artifacts.flame import write_flame
 from tasks.artifacts.frames import FrameTable, read_frame_table
@@ -37,7 +38,7 @@ def work(folder: SubjectFolder, frames: int) -> dict[str, Any]:
     table = read_frame_table(folder.frames)
     started = time.monotonic()
     worked = time.process_time()
-    landmarks = track.detect(folder, table)
+    landmarks = track.detect(folder, table, FaceMesh())
     detected = time.monotonic()
     seeing = time.process_time() - worked
     there_and_back = np.concatenate([np.arange(len(table)), np.arange(len(table) - 2, 0, -1)])
@@ -47,7 +48,7 @@ def work(folder: SubjectFolder, frames: int) -> dict[str, Any]:
     times = FrameTable(index, index / 25, index / 25, table.box[order], table.face_confidence[order], table.header)
     head = read_head(AssetFolder.default().open_head)
     begun, worked = time.monotonic(), time.process_time()
-    sequence, fitted = track.fit(head, longer, times, track.TrackParams())
+    sequence, fitted = track.fit(head, longer, times, track.TrackParams(), part="open head")
     done = time.monotonic()
     fitting = time.process_time() - worked
     write_landmarks(folder.root / f"landmarks-{frames}.parquet", longer)

@@ -28,6 +28,8 @@ class FaceMesh:
     Use as a context manager; the object must not be shared between threads.
     """
 
+    points = LANDMARKS
+
     def __init__(
         self, static: bool = False, detection_confidence: float = 0.5, tracking_confidence: float = 0.5
     ) -> None:

@@ -1,10 +1,11 @@
-"""``landmarks.parquet``: the 2D face mesh the tracker saw, one row a frame."""
+"""``landmarks.parquet``: the 2D landmarks the tracker saw (the face mesh, or iBUG-68), one row a frame."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from models.landmarks.layouts import LandmarkLayout, layout_of
 from tasks.artifacts.tables import read_table, vectors, write_table
 
 FORMAT = "erlnet.landmarks/1"
@@ -13,7 +14,8 @@ FORMAT = "erlnet.landmarks/1"
 @dataclass
 class LandmarkTrack:
     """frame int64 [N]; points float32 [N, L, 3]: x, y in pixels of the crop, z the detector's relative depth in
-    the same unit (negative towards the camera); NaN where no face was found.  detector: name and version."""
+    the same unit (negative towards the camera; zero where it knows none); NaN where no face was found.  detector: name
+    and version.  L is 478 (mediapipe's mesh and irises) or 68 (iBUG); models/landmarks/layouts.py."""
 
     frame: np.ndarray
     points: np.ndarray
@@ -27,6 +29,11 @@ class LandmarkTrack:
     def found(self) -> np.ndarray:
         """bool [N]: frames in which a face was found."""
         return np.isfinite(self.points[:, 0, 0])
+
+    @property
+    def layout(self) -> LandmarkLayout:
+        """Which set of landmarks it is.  Raises ValueError where there is none with so many points."""
+        return layout_of(self.points)
 
 
 def write_landmarks(path: Path, track: LandmarkTrack) -> None:

@@ -56,6 +56,18 @@ class AssetFolder:
         return self.root / "lpips_alexnet.ckpt"
 
     @property
+    def dlib68(self) -> Path:
+        return self.root / "shape_predictor_68_face_landmarks.dat"
+
+    @property
+    def fan68(self) -> Path:
+        return self.root / "licensed" / "2DFAN4-11f355bf06.pth.tar"
+
+    @property
+    def deca(self) -> Path:
+        return self.root / "licensed" / "deca_model.tar"
+
+    @property
     def sample(self) -> Path:
         return self.root / "sample.mp4"
 

@@ -5,66 +5,86 @@ from typing import Any
 import numpy as np
 
 from models.flame.tracker import Track, face_width
-from models.landmarks import parts
+from models.landmarks.layouts import pair_distance
 from tasks.artifacts.flame import FlameSequence
 from tasks.artifacts.landmarks import LandmarkTrack
 
-GOOD = {"median": 1.0, "p95": 2.0, "coverage": 0.95}
-USABLE = {"median": 2.0, "p95": 4.0, "coverage": 0.7}
+LIMITS: dict[str, dict[str, float]] = {
+    "good": {"median": 1.0, "p95": 2.0, "coverage": 0.95},
+    "fair": {"median": 2.0, "p95": 4.0, "coverage": 0.7},
+}
+"""For each verdict the largest landmark error (median and 95th percentile, % of the face width) and the least share of
+frames that were seen.  What misses the second row is poor."""
 
 
 def quality(landmarks: LandmarkTrack, track: Track, sequence: FlameSequence) -> dict[str, Any]:
     """Metrics of one track.
 
-    Errors are distances between detected mesh points and the fitted model's, over points and seen frames, in pixels
-    and in % of the face width (distance between the ears' sides of the mesh).  Jitter is the RMS second difference of
-    the points from frame to frame in % of the face width, median over frames: of the raw mesh and of the model.
+    Errors are distances between detected landmarks and the fitted mesh's, over points and seen frames: in pixels, in %
+    of the face width (``percent``: distance between the ends of the face at the ears) and in % of the eye distance
+    (``eye_percent``: between the outer corners of the eyes); medians over the frames.  Jitter is the RMS second
+    difference of the points from frame to frame in % of the face width, median over frames: of the raw landmarks and of
+    the model.  A gap is a run of frames that were not seen: ``filled`` ones were interpolated, the others split the
+    sequence (``split``: inside it; before the first and after the last seen frame there is nothing to split).
     """
+    layout = landmarks.layout
     width = face_width(landmarks.points)
+    eyes = pair_distance(landmarks.points, layout.eye_distance)
     distance = np.linalg.norm(landmarks.points[..., :2] - track.points, axis=-1)[track.seen]
-    groups = {
-        "mesh": slice(0, 468),
-        "lips": parts.LIP_POINTS,
-        "eyes": np.concatenate([parts.LEFT_EYE_POINTS, parts.RIGHT_EYE_POINTS]),
-        "iris": np.concatenate([parts.LEFT_IRIS_POINTS, parts.RIGHT_IRIS_POINTS]),
-    }
+    on_skin = distance[:, layout.surface]
     metrics: dict[str, Any] = {
-        f"{name}_error_percent": _summary(100 * distance[:, index] / width) for name, index in groups.items()
+        "landmarks": layout.name,
+        "mesh_error_percent": _summary(100 * on_skin / width),
+        "mesh_error_eye_percent": _summary(100 * on_skin / eyes),
+        "mesh_error_px": _summary(on_skin),
     }
-    metrics["mesh_error_px"] = _summary(distance[:, :468])
+    for name, index in layout.groups.items():
+        metrics[f"{name}_error_percent"] = _summary(100 * distance[:, index] / width)
     metrics["jitter_percent"] = {
-        "detector": _jitter(landmarks.points[:, :468, :2], track.seen, width),
-        "model": _jitter(track.points[:, :468], track.seen, width),
+        "detector": _jitter(landmarks.points[:, layout.surface, :2], track.seen, width),
+        "model": _jitter(track.points[:, layout.surface], track.seen, width),
     }
     lengths = gaps(track.seen)
+    filled = sequence.usable & ~track.seen
+    inside = track.seen.copy()
+    if inside.any():
+        inside[np.argmax(inside) : len(inside) - np.argmax(inside[::-1])] = True
     metrics["coverage"] = round(float(track.seen.mean()), 4)
-    metrics["gaps"] = {"number": len(lengths), "longest": max(lengths, default=0)}
-    metrics["filled_frames"] = int((sequence.usable & ~track.seen).sum())
+    metrics["gaps"] = {
+        "number": len(lengths),
+        "longest": max(lengths, default=0),
+        "filled": len(gaps(~filled)),
+        "split": len(gaps(~(inside & ~sequence.usable))),
+    }
+    metrics["filled_frames"] = int(filled.sum())
     metrics["focal_px"] = round(track.focal, 2)
     metrics["focal_per_image_side"] = round(track.focal / sequence.image_size, 3)
     metrics["face_width_px"] = round(width, 2)
+    metrics["eye_distance_px"] = round(eyes, 2)
     metrics["identity_norm"] = round(float(np.linalg.norm(track.shape)), 3)
     metrics["frames"] = len(sequence)
     metrics["parts"] = dict(sequence.parts)
     metrics["verdict"] = verdict(metrics)
+    metrics["verdict_limits"] = LIMITS
     return metrics
 
 
 def verdict(metrics: dict[str, Any]) -> str:
-    """'good', 'usable' or 'poor', with the first reason against a better one."""
-    worse: list[str] = []
-    for name, limits in (("good", GOOD), ("usable", USABLE)):
+    """'good', 'fair' or 'poor', with the first reason against a better one."""
+    worse = ""
+    for name, limits in LIMITS.items():
         reasons = [
-            f"{key} error {metrics['mesh_error_percent'][key]} % above {limits[key]} %"
+            f"{key} error {metrics['mesh_error_percent'][key]} % of the face width is above {limits[key]:g} %"
             for key in ("median", "p95")
             if metrics["mesh_error_percent"][key] > limits[key]
         ]
         if metrics["coverage"] < limits["coverage"]:
-            reasons.append(f"coverage {metrics['coverage']} below {limits['coverage']}")
+            share, least = 100 * metrics["coverage"], 100 * limits["coverage"]
+            reasons.append(f"a face was seen in {share:.3g} % of the frames, below {least:g} %")
         if not reasons:
-            return name if name == "good" else f"usable: {worse[0]}"
-        worse = reasons
-    return f"poor: {worse[0]}"
+            return f"{name}: {worse}" if worse else name
+        worse = reasons[0]
+    return f"poor: {worse}"
 
 
 def gaps(seen: np.ndarray) -> list[int]:

@@ -14,16 +14,25 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from drawn_subject import hide, make_subject, render
+from made_checkout import assets_with
 from official_flame import Layout, python2_pickle, write_landmarks, write_model
 
+from models.deca.crop import crop_of_landmarks
+from models.deca.encoder import INPUT_SIZE, OUTPUT_SIZE, SPLIT, DecaEncoder, split
+from models.deca.start import deca_start
+from models.flame.camera import project
 from models.flame.embedding import View
 from models.flame.head import FlameHead
 from models.flame.landmark_fit import FramePrior
 from models.flame.landmark_model import LandmarkModel
 from models.flame.tracker import TrackerSettings, face_width, smoothness, track_landmarks
+from models.landmarks.layouts import to_ibug68
 from tasks import head as head_task
-from tasks import official_head
+from tasks import official_head, track
+from tasks.artifacts.flame import read_flame
 from tasks.artifacts.head import head_identity, head_info, read_head, write_head
+from tasks.artifacts.landmarks import read_landmarks
 from tasks.artifacts.layout import AssetFolder
 from tasks.errors import BadInput, MissingInput, StageFailed
 from tasks.track import head_part
@@ -33,6 +42,8 @@ from animated_head import FOCAL, SIZE, animate, observe, rotation_errors
 
 VIEWS = 24
 COMPONENTS = 42
+DECA_POSE = (0.1, 0.2, 0.05, 0.12, 0.01, 0.0)
+DECA_CAMERA = (7.5, 0.004, 0.012)
 
 
 @dataclass(frozen=True)
@@ -231,6 +242,97 @@ def test_what_cannot_be_converted_gets_one_line(made: Made, tmp_path: Path) -> N
     write_model(tmp_path / "licensed/flame2023.pkl", made.layout, v_template=faceless)
     with pytest.raises(StageFailed, match="no landmarks could be put on it"):
         official_head.build("flame2023", assets, 100, 50, 4)
+
+
+@pytest.fixture(scope="module")
+def deca_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of the published layout with a known answer, whatever the picture."""
+    torch.manual_seed(0)
+    state = DecaEncoder().state_dict()
+    state["layers.2.weight"].zero_()
+    state["layers.2.bias"].zero_()
+    answer = dict(zip(SPLIT, state["layers.2.bias"].split(list(SPLIT.values())), strict=True))
+    answer["shape"][:3] = torch.tensor([0.5, -0.4, 0.3])
+    answer["expression"][:2] = torch.tensor([0.4, -0.3])
+    answer["pose"].copy_(torch.tensor(DECA_POSE))
+    answer["camera"].copy_(torch.tensor(DECA_CAMERA))
+    path = tmp_path_factory.mktemp("deca") / "deca_model.tar"
+    torch.save({"E_flame": state, "E_detail": {}, "D_detail": {}}, path)
+    return path
+
+
+def test_deca_begins_the_fit(converted: Path, deca_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assets = assets_with(tmp_path / "checkout", converted)
+    assets.deca.parent.mkdir()
+    assets.deca.symlink_to(deca_file)
+    monkeypatch.setenv("ERLNET_ROOT", str(tmp_path / "checkout"))
+    head = read_head(converted)
+    values = {"global_rotation": np.tile([0.05, 0.15, 0.0], (8, 1)), "jaw_rotation": np.zeros((8, 3))}
+    pictures = render(head, values)
+    folder = make_subject(tmp_path, hide(pictures, [3]))
+
+    # Not one step of the fit: what DECA says comes back.
+    sequence = track.run(folder, track.TrackParams(initial="deca", iterations=0, worst_error=10.0))
+    np.testing.assert_array_equal(np.flatnonzero(~sequence.tracked), [3])
+    for name, columns in (("global_rotation", slice(0, 3)), ("jaw_rotation", slice(3, 6))):
+        np.testing.assert_allclose(getattr(sequence, name), np.tile(DECA_POSE[columns], (8, 1)), atol=1e-6)
+    np.testing.assert_allclose(sequence.expression[:, :3], np.tile([0.4, -0.3, 0.0], (8, 1)), atol=1e-6)
+    assert sequence.parts["initialisation"] == "DECA (pose, jaw, identity, expression)"
+    # Its camera, worked out as DECA's own code does, puts the head where ours does.
+    landmarks = read_landmarks(folder.landmarks)
+    row = {name: torch.from_numpy(getattr(sequence, name)[:1]) for name in (
+        "expression", "global_rotation", "neck_rotation", "jaw_rotation", "eyes_rotation"
+    )}  # fmt: skip
+    posed = head(torch.from_numpy(sequence.shape)[None], translation=torch.zeros(1, 3), **row)
+    points = head.embeddings["ibug68"].points(posed, head.faces)
+    scale, x, y = DECA_CAMERA
+    inside = torch.stack([scale * (points[0, :, 0] + x), -scale * (points[0, :, 1] + y)], 1)  # -1..1 over the crop
+    crop = crop_of_landmarks(to_ibug68(landmarks.points)[0, :, :2])
+    expected = np.array([crop.left, crop.top]) + crop.step * (inside.numpy() + 1) * INPUT_SIZE / 2
+    found = project(points + torch.from_numpy(sequence.translation[:1])[:, None], sequence.focal, 256)[0].numpy()
+    assert np.abs(np.median(found - expected, 0)).max() < 1.0
+    assert np.median(np.linalg.norm(found - expected, axis=1)) < 4.0, "what is left is perspective"
+
+    # With the fit, the head is where it is, whatever DECA said.
+    sequence = track.run(folder, track.TrackParams(initial="deca"))
+    turned = rotation_errors(sequence.global_rotation, values["global_rotation"])
+    assert np.median(turned) < 3.0
+    assert read_flame(folder.flame).parts["initialisation"].startswith("DECA (pose, jaw, identity")
+    plain = track.run(folder, track.TrackParams())
+    assert plain.parts["initialisation"].startswith("without DECA")
+
+
+def test_deca_is_refused_where_it_means_nothing(
+    converted: Path, open_head_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grey = [np.full((256, 256, 3), 90, np.uint8)] * 2
+    for name, path, reason in (
+        ("open", open_head_path, r"head model is the open head, to which DECA's FLAME coefficients mean nothing"),
+        ("flame", converted, r"licensed.deca_model\.tar is missing: register at https://deca\.is\.tue\.mpg\.de"),
+    ):
+        assets_with(tmp_path / name / "checkout", path)
+        monkeypatch.setenv("ERLNET_ROOT", str(tmp_path / name / "checkout"))
+        folder = make_subject(tmp_path / name, grey)
+        with pytest.raises(BadInput, match=reason) as caught:
+            track.run(folder, track.TrackParams(initial="deca"))
+        assert "\n" not in str(caught.value)
+        assert not folder.landmarks.exists()
+
+
+def test_another_flame_takes_only_pose_and_camera_from_deca(converted: Path) -> None:
+    """FLAME 2023's components are not those that DECA was trained with."""
+    head = read_head(converted)
+    code = split(torch.full((2, OUTPUT_SIZE), 0.1))
+    crops = [crop_of_landmarks(np.array([[40.0, 60.0], [140.0, 180.0]]))] * 2
+    rows = torch.tensor([0, 2])
+    own, other = (deca_start(head, code, crops, rows, 3, 256.0, own) for own in (True, False))
+    assert (own.shape[:100] - 0.1).abs().max() < 1e-6
+    assert (other.shape == 0).all()
+    first, second = own.parameters(700.0), other.parameters(700.0)
+    assert torch.isnan(first[1]).all()
+    torch.testing.assert_close(first[rows][:, :3], second[rows][:, :3])
+    assert (first[rows][:, 15:] - 0.1).abs().max() < 1e-6
+    assert (second[rows][:, 15:] == 0).all()
 
 
 def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,68 +5,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+from drawn_subject import FRAMES, SIZE, hide, make_subject, render, truth
 from scipy.spatial.transform import Rotation
 
-from models.flame.head import FlameHead
-from models.flame.shading import face_colours, shade
 from tasks import track
 from tasks.artifacts.flame import read_flame
-from tasks.artifacts.frames import FrameTable, write_frames
 from tasks.artifacts.head import head_identity, read_head
 from tasks.artifacts.landmarks import read_landmarks
 from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.metrics import read_metrics
-from tasks.artifacts.video import VideoWriter
 from tasks.errors import BadInput, DamagedArtifact, MissingInput
 from tasks.scoring.tracking import gaps, verdict
 
-FRAMES, SIZE, FOCAL = 30, 256, 700.0
 HIDDEN = (11, 12, 13)
-
-
-def make_subject(root: Path, pictures: list[np.ndarray], listed: int | None = None) -> SubjectFolder:
-    folder = SubjectFolder(root / "somebody")
-    folder.root.mkdir(parents=True)
-    with VideoWriter(folder.video, crf=10, preset="veryfast") as writer:
-        for picture in pictures:
-            writer.write(picture)
-    count = listed or len(pictures)
-    index = np.arange(count)
-    header = {"image_size": SIZE, "fps": 25.0, "source": {"width": 600, "height": 480}, "scale": 0.8}
-    empty = np.full((count, 4), np.nan)
-    write_frames(folder.frames, FrameTable(index, index / 25, index / 25, empty, np.zeros(count), header))
-    return folder
-
-
-def truth() -> dict[str, np.ndarray]:
-    t = np.arange(FRAMES)
-    rotation = np.stack([0.06 * np.sin(t / 5), 0.25 * np.sin(t / 7 + 0.3), 0.03 * np.sin(t / 9)], 1)
-    jaw = np.zeros((FRAMES, 3))
-    jaw[:, 0] = 0.13 * (1 - np.cos(t / 2.5))
-    return {"global_rotation": rotation, "jaw_rotation": jaw}
-
-
-def render(head: FlameHead) -> list[np.ndarray]:
-    values = truth()
-    zeros = {"expression": head.expression_size, "neck_rotation": 3, "eyes_rotation": 6, "translation": 3}
-    inputs = {name: torch.zeros(FRAMES, size) for name, size in zeros.items()}
-    inputs |= {name: torch.from_numpy(value).float() for name, value in values.items()}
-    inputs["translation"][:, 2] = -0.75
-    vertices = head(shape=torch.zeros(1, head.shape_size), **inputs).numpy()
-    template = head.template.numpy()
-    regions = {name: index.numpy() for name, index in head.regions.items()}
-    joints = head.joints(head.template[None])[0, 3:].numpy()
-    colours = face_colours(template, regions, joints)
-    pictures = [shade(v.astype(np.float64), head.faces.numpy(), colours, FOCAL, SIZE)[0] for v in vertices]
-    for i in HIDDEN:
-        pictures[i] = np.full_like(pictures[i], 90)
-    return pictures
 
 
 @pytest.fixture(scope="module")
 def tracked(open_head_path: Path, tmp_path_factory: pytest.TempPathFactory) -> SubjectFolder:
-    folder = make_subject(tmp_path_factory.mktemp("subjects"), render(read_head(open_head_path)))
+    folder = make_subject(tmp_path_factory.mktemp("subjects"), hide(render(read_head(open_head_path)), [*HIDDEN]))
     track.run(folder, track.TrackParams())
     return folder
 
@@ -81,7 +37,8 @@ def test_a_rendered_head_comes_back(tracked: SubjectFolder, open_head_path: Path
     assert np.corrcoef(sequence.jaw_rotation[seen, 0], expected["jaw_rotation"][seen, 0])[0, 1] > 0.95
     assert (sequence.neck_rotation == 0).all()
     assert sequence.head == head_identity(open_head_path)
-    assert "not used (no licensed file)" in sequence.parts["initialisation"]
+    assert sequence.parts["initialisation"].startswith("without DECA: similarity fit")
+    assert "gaze" not in sequence.parts
     assert sequence.parts["head model"] == "open head (stands in for FLAME)"
 
 
@@ -101,9 +58,16 @@ def test_quality_is_written(tracked: SubjectFolder) -> None:
     metrics = read_metrics(tracked.track_metrics, "the track stage")
     assert metrics["mesh_error_percent"]["median"] < 1.0
     assert metrics["coverage"] == pytest.approx(27 / 30, abs=1e-4)
-    assert metrics["gaps"] == {"number": 1, "longest": 3}
+    assert metrics["gaps"] == {"number": 1, "longest": 3, "filled": 1, "split": 0}
     assert metrics["filled_frames"] == 3
-    assert metrics["verdict"].startswith("usable: coverage")
+    assert metrics["verdict"] == "fair: a face was seen in 90 % of the frames, below 95 %"
+    assert metrics["verdict_limits"]["good"]["coverage"] == 0.95
+    # The outer corners of the eyes are nearer to each other than the ears: the same errors are a larger share of that.
+    share = metrics["mesh_error_eye_percent"]["median"] / metrics["mesh_error_percent"]["median"]
+    assert share == pytest.approx(metrics["face_width_px"] / metrics["eye_distance_px"], rel=0.02)
+    assert metrics["mesh_error_px"]["median"] == pytest.approx(
+        metrics["mesh_error_eye_percent"]["median"] * metrics["eye_distance_px"] / 100, rel=0.02
+    )
     json.dumps(metrics, allow_nan=False)
 
 
@@ -131,10 +95,10 @@ def test_a_video_that_does_not_match_its_table_is_damage(tmp_path: Path) -> None
 def test_verdict_names_the_first_reason() -> None:
     good = {"mesh_error_percent": {"median": 0.5, "p95": 1.5}, "coverage": 1.0}
     assert verdict(good) == "good"
-    assert verdict(good | {"coverage": 0.8}) == "usable: coverage 0.8 below 0.95"
-    assert verdict(good | {"coverage": 0.3}) == "poor: coverage 0.3 below 0.7"
+    assert verdict(good | {"coverage": 0.8}) == "fair: a face was seen in 80 % of the frames, below 95 %"
+    assert verdict(good | {"coverage": 0.3}) == "poor: a face was seen in 30 % of the frames, below 70 %"
     blurred = {"mesh_error_percent": {"median": 1.4, "p95": 5.0}, "coverage": 1.0}
-    assert verdict(blurred) == "poor: p95 error 5.0 % above 4.0 %"
+    assert verdict(blurred) == "poor: p95 error 5.0 % of the face width is above 4 %"
 
 
 def test_gaps() -> None:
