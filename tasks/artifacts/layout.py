@@ -68,6 +68,11 @@ class AssetFolder:
         return self.root / "licensed" / "deca_model.tar"
 
     @property
+    def bisenet(self) -> Path:
+        """BiSeNet's face parsing weights; licensed, so mostly not there."""
+        return self.root / "licensed" / "79999_iter.pth"
+
+    @property
     def sample(self) -> Path:
         return self.root / "sample.mp4"
 

@@ -97,7 +97,9 @@ class MaskReader:
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[frame] for frame in range(len(self)))
 
-    def _decode(self, frame: int, height: int, width: int, labels: bytes) -> np.ndarray:
+    def _decode(self, frame: int, height: int | None, width: int | None, labels: bytes | None) -> np.ndarray:
+        if height is None or width is None or labels is None:
+            raise DamagedArtifact(self.path, f"frame {frame}: a cell is empty")
         if not (0 < height <= LARGEST_SIDE and 0 < width <= LARGEST_SIDE):
             raise DamagedArtifact(self.path, f"frame {frame}: a label map of {height} x {width}")
         try:

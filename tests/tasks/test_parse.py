@@ -18,7 +18,7 @@ from tasks.artifacts.tables import read_table
 from tasks.artifacts.video import VideoWriter
 from tasks.errors import DamagedArtifact, StageFailed
 from tasks.ingest.source import SourceVideo, Upright
-from tasks.parse import ParseParams, fill_short_gaps
+from tasks.parse import ParseParams
 from tasks.split import train_length
 
 FRAMES = 12
@@ -148,17 +148,6 @@ def test_frames_without_a_face_keep_their_place(folder, mesh):
     assert set(np.unique(masks[6])) == {Label.BACKGROUND, Label.TORSO}
     assert Label.LIPS in np.unique(masks[0])
     assert Label.LIPS in np.unique(masks[11])
-
-
-def test_short_gaps_are_interpolated():
-    points = np.zeros((10, 3, 3), np.float32)
-    points[:, 0, 0] = np.arange(10)
-    points[[2, 3, 6, 7, 8, 9]] = np.nan
-    filled, lost = fill_short_gaps(LandmarkTrack(np.arange(10), points, "mesh", 64), 2)
-    assert list(filled[:6, 0, 0]) == [0, 1, 2, 3, 4, 5]
-    assert list(lost) == [False] * 6 + [True] * 4
-    assert np.isnan(points[2, 0, 0])  # the input is left alone
-    assert list(fill_short_gaps(LandmarkTrack(np.arange(10), points, "mesh", 64), 1)[1][2:4]) == [True, True]
 
 
 def test_no_face_at_all(folder, mesh):
