@@ -19,7 +19,7 @@ from tasks.artifacts.background import write_background
 from tasks.artifacts.landmarks import LandmarkTrack, read_landmarks
 from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.artifacts.masks import write_masks
-from tasks.errors import DamagedArtifact, StageFailed
+from tasks.errors import BadInput, DamagedArtifact, StageFailed
 from tasks.parsing.composed import ComposedLabels
 from tasks.parsing.network import NetworkLabels
 from tasks.parsing.source import LabelSource
@@ -34,12 +34,14 @@ class ParseParams:
     source: composed, or bisenet (needs its licensed weights, see ``erlnet doctor``).
     samples: frames spread over the training part from which colours and background are learnt.
     fill_gap: frames; a face that is lost for at most so long is interpolated.
+    matte_every: frames from one run of the person matte's network to the next; the mattes between are interpolated.
     vote: weights of the frames t-r .. t+r whose scores decide a label; odd in number.
     """
 
     source: Literal["composed", "bisenet"] = "composed"
     samples: int = 48
     fill_gap: int = 5
+    matte_every: int = 2
     vote: list[float] = field(default_factory=lambda: [1.0, 2.0, 3.0, 2.0, 1.0])
 
 
@@ -49,6 +51,10 @@ def run(folder: SubjectFolder, params: ParseParams) -> dict[str, Any]:
     Raises MissingInput or DamagedArtifact for its inputs, BadInput for BiSeNet without its weights, StageFailed where
     no frame has a face.
     """
+    if params.matte_every < 1 or len(params.vote) % 2 == 0 or min(params.vote) < 0 or max(params.vote) <= 0:
+        raise BadInput(
+            "parse.matte_every must be at least 1, parse.vote an odd number of weights, none of them negative"
+        )
     landmarks = read_landmarks(folder.landmarks)
     try:
         train = train_length(len(landmarks))
@@ -77,7 +83,7 @@ def _source(folder: SubjectFolder, landmarks: LandmarkTrack, params: ParseParams
     if params.source == "bisenet":
         yield NetworkLabels(folder.video, AssetFolder.default().bisenet, len(landmarks), tuple(params.vote))
         return
-    with ComposedLabels(folder, landmarks, params.fill_gap, tuple(params.vote)) as source:
+    with ComposedLabels(folder, landmarks, params.fill_gap, params.matte_every, tuple(params.vote)) as source:
         yield source
 
 

@@ -20,7 +20,7 @@ from models.landmarks.layouts import MESH
 from models.parsing.compose import Composer
 from models.parsing.evidence import Evidence, moved, reduced
 from models.parsing.finish import finish
-from models.parsing.matte import PersonMatte
+from models.parsing.matte import PersonMatte, every_nth_matte
 from models.parsing.vote import vote
 from tasks.ahead import ahead
 from tasks.artifacts.flame import FlameSequence, read_flame
@@ -40,12 +40,18 @@ PERHAPS = 0.3  # matte above which a pixel is kept out of the background plate
 class ComposedLabels:
     """LabelSource of a tracked subject; a context manager.
 
-    fill_gap: frames; a face that is lost for at most so long is interpolated.  weights: of the temporal vote.
+    fill_gap: frames; a face that is lost for at most so long is interpolated.  matte_every: frames from one run of the
+    matte network to the next; the mattes between are interpolated.  weights: of the temporal vote.
     Raises MissingInput or DamagedArtifact for its inputs, StageFailed where no frame has a face.
     """
 
     def __init__(
-        self, folder: SubjectFolder, landmarks: LandmarkTrack, fill_gap: int, weights: tuple[float, ...]
+        self,
+        folder: SubjectFolder,
+        landmarks: LandmarkTrack,
+        fill_gap: int,
+        matte_every: int,
+        weights: tuple[float, ...],
     ) -> None:
         flame = read_flame(folder.flame)
         if len(landmarks) != len(flame):
@@ -64,7 +70,7 @@ class ComposedLabels:
             )
         identity = head_identity(head_path)
         self._evidence = _EvidenceMaker(folder, head, flame, points, lost)
-        self._weights = weights
+        self._weights, self._every = weights, matte_every
         self._composer = Composer()
         self._matte = PersonMatte()
         self._facts: dict[str, Any] = {
@@ -86,7 +92,7 @@ class ComposedLabels:
         self._composer.fit(chosen)
 
     def labels(self) -> Generator[np.ndarray, None, None]:
-        with ahead(self._evidence.all(self._matte)) as known:
+        with ahead(self._evidence.all(self._matte, self._every)) as known:
 
             def scored() -> Iterator[tuple[Frame, np.ndarray | None, np.ndarray]]:
                 for i, shape, frame in known:
@@ -140,14 +146,14 @@ class _EvidenceMaker:
             small = reduced(rgb)
             yield rgb, self._of(i, (rgb.shape[0], rgb.shape[1]), small, matte(small), vertices)
 
-    def all(self, matte: PersonMatte) -> Iterator[tuple[int, tuple[int, int], Evidence]]:
+    def all(self, matte: PersonMatte, every: int) -> Iterator[tuple[int, tuple[int, int], Evidence]]:
         """Frame id, shape of the picture and evidence of every frame."""
         placed = np.zeros((0, 0, 2), np.float32)
         with ahead(self._reduced()) as pictures:
-            for i, (shape, small) in enumerate(pictures):
+            for i, (shape, small, share) in enumerate(every_nth_matte(pictures, matte, every)):
                 if i % CHUNK == 0:
                     placed = self._projected(np.arange(i, min(i + CHUNK, len(self.points))))
-                yield i, shape, self._of(i, shape, small, matte(small), placed[i % CHUNK])
+                yield i, shape, self._of(i, shape, small, share, placed[i % CHUNK])
 
     def _reduced(self) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
         """The shape of every picture and the picture itself, reduced."""
