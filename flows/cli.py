@@ -29,6 +29,7 @@ app = typer.Typer(
 # In the order of the help page.  A command's name is its function's, with '-' for '_'.
 app.command()(pipeline.onboard)
 app.command()(portraits.animate)
+app.command()(portraits.overlay)
 app.command()(pipeline.status)
 app.command()(pipeline.repro)
 app.command()(pipeline.plan)

@@ -1,6 +1,6 @@
 """Overlay: what the track stage found: the fitted head's mesh over the face, with the detector's landmarks and its own.
 
-    python -m tasks.overlay --subject ID --out OUT.mp4
+    erlnet overlay --subject ID [--out OUT.mp4], or python -m tasks.overlay --subject ID --out OUT.mp4
 
 Not a stage: it reads a subject's crop and track and writes one file wherever it is told to.  Grey lines: the fitted
 mesh (the face's, where it looks at the camera).  Green: the detector's landmarks.  Red: the fitted head's.  A frame

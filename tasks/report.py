@@ -17,7 +17,6 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import Field
-from scipy.spatial.transform import Rotation
 
 from models.landmarks.layouts import to_ibug68
 from models.metrics.landmarks import mouth_opening
@@ -27,7 +26,7 @@ from tasks.artifacts.evaluation import Evaluation, read_evaluation
 from tasks.artifacts.flame import FlameSequence, read_flame
 from tasks.artifacts.frames import FrameTable, read_frame_table
 from tasks.artifacts.landmarks import LandmarkTrack, read_landmarks
-from tasks.artifacts.layout import AssetFolder, SubjectFolder
+from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.masks import MaskReader
 from tasks.artifacts.metrics import read_metrics
 from tasks.artifacts.speech import read_speech
@@ -40,7 +39,8 @@ from tasks.provenance import tool_version
 from tasks.reporting.curves import curve_svg, training_panels
 from tasks.reporting.facts import COLUMNS, LABELS, git_commit, hashes, metrics_table, resources, verdict
 from tasks.reporting.players import repeated_player, spoken_player
-from tasks.reporting.sheets import crop_sheet, extremes, mask_sheet, picture_file, source_picture, track_sheet
+from tasks.reporting.sheets import crop_sheet, extremes, mask_sheet, picture_file, source_picture
+from tasks.reporting.tracking import track_curves, track_quality, track_sheet
 from tasks.stage import main
 
 MOST_BYTES = 25_000_000
@@ -101,7 +101,6 @@ def gather(folder: SubjectFolder, record: SubjectRecord, params: ReportParams) -
     masks = MaskReader(folder.masks)
     metrics = read_metrics(folder.metrics, "the evaluate stage")
     evaluation = read_evaluation(folder.frame_metrics)
-    assets = AssetFolder.default()
     most = round(params.video_megabytes * 1e6)
     tinted, legend = mask_sheet(folder, masks)
     return {
@@ -120,9 +119,9 @@ def gather(folder: SubjectFolder, record: SubjectRecord, params: ReportParams) -
         "crop_line": _crop_line(table),
         "source_picture": source_picture(folder.source, table),
         "crop_sheet": crop_sheet(folder, table),
-        "track_line": _track_line(flame),
-        "track_sheet": track_sheet(folder, flame, landmarks, assets.open_head),
-        "track_curves": _track_curves(flame, int(metrics["held_out"]["first_frame"])),
+        "track": track_quality(read_metrics(folder.track_metrics, "the track stage"), flame),
+        "track_sheet": track_sheet(folder, flame, landmarks),
+        "track_curves": track_curves(flame, int(metrics["held_out"]["first_frame"])),
         "mask_sheet": tinted,
         "legend": legend,
         "background": picture_file(folder.background),
@@ -162,32 +161,6 @@ def _crop_line(table: FrameTable) -> str:
     if box:
         line += f"; square of {box[2] - box[0]:.0f} source pixels at ({box[0]:.0f}, {box[1]:.0f})"
     return line + "."
-
-
-def _track_line(flame: FlameSequence) -> str:
-    error = flame.landmark_error[np.isfinite(flame.landmark_error)]
-    missing = int((~flame.usable).sum())
-    line = f"{int(flame.tracked.sum())} of {len(flame)} frames tracked"
-    if missing:
-        line += f", {missing} without usable parameters"
-    if len(error):
-        line += f"; landmark error {error.mean():.2f} px on average, {error.max():.2f} px at worst"
-    return f"{line}; focal length {flame.focal:.0f} px at {flame.image_size} px."
-
-
-def _track_curves(flame: FlameSequence, first: int) -> list[tuple[str, Markup]]:
-    held_out = (float(flame.t[first]), float(flame.t[-1]), "held out")
-    degrees = np.full((len(flame), 3), np.nan)
-    known = flame.usable
-    if known.any():
-        skull = Rotation.from_rotvec(flame.global_rotation[known]) * Rotation.from_rotvec(flame.neck_rotation[known])
-        degrees[known] = skull.as_euler("xyz", degrees=True)
-    turned = dict(zip(("nod", "turn", "tilt"), degrees.T, strict=True))
-    error = {"error": flame.landmark_error}
-    return [
-        ("Landmark error", curve_svg("track-error", flame.t, error, "seconds", "px", held_out)),
-        ("Head rotation", curve_svg("track-pose", flame.t, turned, "seconds", "degrees", held_out)),
-    ]
 
 
 def _frame_curves(evaluation: Evaluation, landmarks: LandmarkTrack) -> list[tuple[str, Markup]]:

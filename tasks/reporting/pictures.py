@@ -11,7 +11,6 @@ from tasks.artifacts.masks import Label
 from tasks.artifacts.video import read_frames
 
 LINE = (64, 224, 208)
-WARM = (255, 176, 59)
 COLOURS: dict[Label, tuple[int, int, int]] = {
     Label.BACKGROUND: (70, 80, 100),
     Label.TORSO: (66, 135, 245),
@@ -79,28 +78,6 @@ def with_box(picture: np.ndarray, box: Sequence[float], colour: tuple[int, int, 
         thickness = max(1, round(min(picture.shape[:2]) / 180))
         cv2.rectangle(picture, (x0, y0), (x1 - 1, y1 - 1), colour, thickness, cv2.LINE_AA)
     return picture
-
-
-def with_mesh(picture: np.ndarray, vertices: np.ndarray, faces: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """The fitted mesh's wireframe over the picture, at twice its size, and the detected landmarks as dots.
-
-    vertices: [V, 2] in px; faces: [F, 3], only those whose screen winding faces the camera are drawn; points: [L, 2]
-    in px, NaN rows left out.
-    """
-    scale = 2
-    big = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-    overlay = big.copy()
-    corners = vertices[faces] * scale  # [F, 3, 2]
-    a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    # Counter-clockwise seen from outside, v downwards: the cross product of a visible face is negative.
-    visible = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0] < 0
-    shift = 4
-    lines = np.round(corners[visible] * 2**shift).astype(np.int32)
-    cv2.polylines(overlay, list(lines), True, LINE, 1, cv2.LINE_AA, shift)
-    big = cv2.addWeighted(overlay, 0.4, big, 0.6, 0)
-    for x, y in points[np.isfinite(points).all(1)] * scale:
-        cv2.circle(big, (round(float(x)), round(float(y))), 1, WARM, -1, cv2.LINE_AA)
-    return big
 
 
 def with_labels(picture: np.ndarray, labels: np.ndarray, strength: float = 0.5) -> np.ndarray:

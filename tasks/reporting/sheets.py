@@ -4,14 +4,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 
-from models.flame.camera import project
 from tasks.artifacts.evaluation import Evaluation
-from tasks.artifacts.flame import FlameSequence
 from tasks.artifacts.frames import FrameTable
-from tasks.artifacts.head import read_head
-from tasks.artifacts.landmarks import LandmarkTrack
 from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.masks import Label, MaskReader
 from tasks.artifacts.video import read_provenance
@@ -26,7 +21,6 @@ from tasks.reporting.pictures import (
     spread_rows,
     with_box,
     with_labels,
-    with_mesh,
 )
 from tasks.scoring.comparison import right_half
 
@@ -55,33 +49,6 @@ def crop_sheet(folder: SubjectFolder, table: FrameTable, count: int = 12) -> str
     rows = spread_rows(len(table), count)
     pictures = pick_frames(folder.video, rows)
     return jpeg_uri(grid([with_box(pictures[row], table.box[row]) for row in rows], 6, 190))
-
-
-def track_sheet(
-    folder: SubjectFolder, flame: FlameSequence, landmarks: LandmarkTrack, head_path: Path, count: int = 4
-) -> str:
-    """Evenly spread usable frames with the fitted mesh and the detected landmarks; empty where none is usable."""
-    usable = np.flatnonzero(flame.usable)
-    rows = [int(usable[index]) for index in spread_rows(len(usable), count)]
-    if not rows:
-        return ""
-    pictures = pick_frames(folder.video, rows)
-    vertices, faces = fitted_vertices(flame, rows, head_path)
-    drawn = [
-        with_mesh(pictures[row], points, faces, landmarks.points[row, :, :2])
-        for row, points in zip(rows, vertices, strict=True)
-    ]
-    return jpeg_uri(grid(drawn, 4, 380))
-
-
-@torch.no_grad()
-def fitted_vertices(flame: FlameSequence, rows: list[int], head_path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Projected vertices [rows, V, 2] in px and triangles [F, 3] of the fitted head."""
-    head = read_head(head_path)
-    per_row = ("expression", "global_rotation", "neck_rotation", "jaw_rotation", "eyes_rotation", "translation")
-    values = [torch.from_numpy(np.ascontiguousarray(getattr(flame, name)[rows])).float() for name in per_row]
-    vertices = head(torch.from_numpy(flame.shape)[None].float(), *values)
-    return project(vertices, flame.focal, flame.image_size).numpy(), head.faces.numpy()
 
 
 def mask_sheet(folder: SubjectFolder, masks: MaskReader, count: int = 6) -> tuple[str, list[tuple[str, str, str]]]:

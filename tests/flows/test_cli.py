@@ -35,7 +35,7 @@ def test_help_comes_at_once() -> None:
     result = erlnet(PROJECT, "--help")
     assert result.returncode == 0
     assert time.monotonic() - started < 5  # 0.2 s on an idle machine
-    for command in ("onboard", "animate", "status", "repro", "doctor", "assets"):
+    for command in ("onboard", "animate", "overlay", "status", "repro", "doctor", "assets"):
         assert command in result.stdout
 
 

@@ -1,10 +1,15 @@
 """The overlay of a drawn head whose parameters are known: the mesh lies on it, and gaps are told apart."""
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from made_checkout import REPOSITORY, assets_with
 
 from models.flame.camera import project
 from models.flame.head import FlameHead
@@ -137,3 +142,35 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     monkeypatch.setenv("ERLNET_ROOT", str(tmp_path))
     assert overlay.main(["--subject", "nobody", "--out", str(tmp_path / "o.mp4")]) == 2
     assert "no subject 'nobody'" in capsys.readouterr().err
+
+
+def test_the_erlnet_command(subject: SubjectFolder, open_head_path: Path, tmp_path: Path) -> None:
+    root = tmp_path / "checkout"
+    assets_with(root, open_head_path)
+    (root / "data" / "subjects").mkdir()
+    shutil.copytree(subject.root, root / "data" / "subjects" / "somebody")
+    environment = {**os.environ, "ERLNET_ROOT": str(root), "PYTHONPATH": str(REPOSITORY)}
+
+    def erlnet(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "flows.cli", "overlay", *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+
+    result = erlnet("--subject", "somebody")
+    assert result.returncode == 0, result.stderr
+    assert len(list(read_frames(tmp_path / "somebody_overlay.mp4"))) == FRAMES
+    assert "overlay: 100%" in result.stderr, "progress is shown"
+    assert f"{FRAMES} frames in" in result.stdout
+    result = erlnet("--subject", "nobody")
+    assert (result.returncode, result.stderr) == (
+        2,
+        "erlnet: error: no subject 'nobody': 'erlnet status' lists subjects\n",
+    )
+    result = erlnet("--subject", "somebody", "--out", "x.avi")
+    assert result.returncode == 2
+    assert result.stderr.startswith("overlay: error: --out ")
+    assert result.stderr.count("\n") == 1
+    (root / "data" / "subjects" / "somebody" / "flame.parquet").unlink()
+    result = erlnet("--subject", "somebody")
+    assert result.returncode == 1
+    assert "made by the track stage" in result.stderr
+    assert result.stderr.count("\n") == 1

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from made_subject import FRAMES, FakeMesh, FakePortrait, FakeSpeaker, make_subject, mesh
+from made_subject import FRAMES, FakeMesh, FakePortrait, FakeSpeaker, make_subject
 
 import tasks.evaluate as evaluate
 import tasks.report as report
-import tasks.reporting.sheets as sheets
+import tasks.reporting.tracking as tracking
 from models.metrics.lpips import Lpips
 from tasks.artifacts import run_record
+from tasks.artifacts.flame import FlameSequence
+from tasks.artifacts.landmarks import LandmarkTrack
 from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.subject import Consent
 from tasks.errors import MissingInput, StageFailed
@@ -24,6 +26,14 @@ from tasks.reporting.curves import training_panels
 from tasks.reporting.facts import metrics_table, verdict
 
 HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=2</script>"\'&{{7*7}}'
+
+
+class FakeOverlay:
+    def __init__(self, head: None, flame: FlameSequence, landmarks: LandmarkTrack) -> None:
+        assert len(flame) == len(landmarks) == FRAMES
+
+    def draw(self, picture: np.ndarray, row: int) -> np.ndarray:
+        return picture
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +52,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> SubjectFolder:
         evaluate.run(made, evaluate.EvaluateParams())
         run_record.finish(made.runs, run_record.begin(made.runs, "crop"), "done")
 
-        def vertices(flame: Any, rows: list[int], head: Path) -> tuple[np.ndarray, np.ndarray]:
-            points = np.stack([mesh(flame, row)[:, :2] for row in rows])
-            return points, np.stack([np.arange(0, 470), np.arange(4, 474), np.arange(2, 472)], 1)
-
-        patch.setattr(sheets, "fitted_vertices", vertices)
+        patch.setattr(tracking, "read_head", lambda path: None)
+        patch.setattr(tracking, "Overlay", FakeOverlay)
         report.run(made, report.ReportParams())
     return made
 
@@ -93,7 +100,8 @@ def test_it_says_what_matters(folder: SubjectFolder) -> None:
     for expected in (
         "only 4 held-out frames were measured", "LSE-C", "SyncNet weights absent", "open head (stands in for FLAME)",
         "fake matte", "ab" * 8, "4 of 44 frames held out", "the first 1.6 s were trained on", "nerf.safetensors",
-        "BiSeNet", "no record (restored from the cache?)",
+        "BiSeNet", "no record (restored from the cache?)", "The track is good", "0.50 / 1.25 %", "0.37 %",
+        "The face was seen in every frame.", "erlnet overlay --subject",
     ):  # fmt: skip
         assert expected in text, expected
 
