@@ -8,18 +8,24 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from models.detection.face_detector import Face, FaceDetector
 from tasks.errors import BadInput
+from tasks.ingest.facts import StreamFacts, treatments
 from tasks.ingest.media import decode_sound
-from tasks.ingest.source import SourceVideo, StreamFacts, Upright
+from tasks.ingest.source import SourceVideo
+from tasks.ingest.upright import Upright
 
 SAMPLES = 20
 LONG_SIDE = 640  # pixels the sampled pictures are shrunk to before faces are looked for
+UNSOUGHT = 120.0  # seconds from the start that are looked at where the file cannot be sought in
 MIN_SECONDS = 3.0
 MAX_SECONDS = 3600.0
 MIN_FPS = 10.0
@@ -100,10 +106,7 @@ def _sample_faces(source: SourceVideo, duration: float) -> tuple[int, list[Face]
     sampled, several = 0, 0
     faces: list[Face] = []
     with FaceDetector(far=True) as detect:
-        for seconds in (np.arange(SAMPLES) + 0.5) / SAMPLES * duration:
-            frame = source.frame_near(float(seconds))
-            if frame is None:
-                continue
+        for frame in tqdm(_spread(source, duration), "intake: looking", SAMPLES, unit="picture", delay=3, leave=False):
             sampled += 1
             found = detect(upright(frame))
             if found:
@@ -111,6 +114,27 @@ def _sample_faces(source: SourceVideo, duration: float) -> tuple[int, list[Face]
                 box = tuple(value / scale for value in found[0].box)
                 faces.append(Face(box, found[0].confidence))  # type: ignore[arg-type]
     return sampled, faces, several
+
+
+def _spread(source: SourceVideo, duration: float) -> Iterator[Any]:
+    """SAMPLES pictures spread over the clip; in a file that cannot be sought in, over its first minutes."""
+    instants = (np.arange(SAMPLES) + 0.5) / SAMPLES * duration
+    found = 0
+    for seconds in instants:
+        frame = source.frame_near(float(seconds))
+        if frame is not None:
+            found += 1
+            yield frame
+    if found >= SAMPLES / 2:
+        return
+    step = min(duration, UNSOUGHT) / SAMPLES
+    due = source.facts.video_start + step / 2
+    for time, frame in source.frames():
+        if found >= SAMPLES or time - source.facts.video_start > UNSOUGHT:
+            return
+        if time >= due:
+            due, found = due + step, found + 1
+            yield frame
 
 
 def _measured_duration(source: SourceVideo) -> float:
@@ -144,6 +168,8 @@ def main(argv: list[str] | None = None) -> int:
             f"{streams.video_codec} and {streams.audio_codec} {streams.audio_rate} Hz; face in {facts.with_face} of "
             f"{facts.sampled} sampled pictures, {facts.face_height:.0f} px high"
         )
+        for said in treatments(streams):
+            print(f"  will be treated: {said}")
     return 0
 
 

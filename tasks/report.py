@@ -39,7 +39,7 @@ from tasks.provenance import tool_version
 from tasks.reporting.curves import curve_svg, training_panels
 from tasks.reporting.facts import COLUMNS, LABELS, git_commit, hashes, metrics_table, resources, verdict
 from tasks.reporting.players import repeated_player, spoken_player
-from tasks.reporting.sheets import crop_sheet, extremes, mask_sheet, picture_file, source_picture
+from tasks.reporting.sheets import crop_sheet, extremes, mask_sheet, picture_file, source_sheet
 from tasks.reporting.tracking import track_curves, track_quality, track_sheet
 from tasks.stage import main
 
@@ -117,7 +117,8 @@ def gather(folder: SubjectFolder, record: SubjectRecord, params: ReportParams) -
         "extremes": extremes(folder, evaluation),
         "frame_curves": _frame_curves(evaluation, landmarks),
         "crop_line": _crop_line(table),
-        "source_picture": source_picture(folder.source, table),
+        "source_sheet": source_sheet(folder.source, table),
+        "treatments": table.header.get("treatments", []),
         "crop_sheet": crop_sheet(folder, table),
         "track": track_quality(read_metrics(folder.track_metrics, "the track stage"), flame),
         "track_sheet": track_sheet(folder, flame, landmarks),
@@ -160,6 +161,15 @@ def _crop_line(table: FrameTable) -> str:
     box = header.get("crop_box")
     if box:
         line += f"; square of {box[2] - box[0]:.0f} source pixels at ({box[0]:.0f}, {box[1]:.0f})"
+    margins = header.get("margins_in_face_heights")
+    if margins:
+        room = ", ".join(f"{side} {value:.2f}" for side, value in margins.items())
+        line += f"; least room round the face over the whole clip, in face heights: {room}"
+        if header.get("margins_short_of"):
+            line += f" (less than asked for {', '.join(header['margins_short_of'])}: the picture ends there)"
+    others, looks = header.get("other_faces_seen", 0), header.get("faces_seen", [0, 0])[1]
+    if others:
+        line += f"; other faces in {others} of {looks} pictures that were looked at, left aside"
     return line + "."
 
 

@@ -4,6 +4,7 @@ Everything that can be wrong with a file is a BadInput of one line.  Memory is b
 pictures above MAX_PIXELS are refused before a decoder allocates them, and one frame is held at a time.
 """
 
+import itertools
 import math
 from collections.abc import Iterator
 from fractions import Fraction
@@ -31,6 +32,7 @@ CONTAINERS = "aac,aiff,amr,asf,au,avi,caf,dv,flac,flv,matroska,mov,mp3,mpeg,mpeg
 OPTIONS = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
 SLICE_THREADING_FROM = 9_000_000  # pixels: above 4K one frame a thread costs too much memory
 THREADS = 2
+EARLY = 0.02  # seconds: a frame this little before the one asked for is near enough
 
 
 def open_container(path: Path) -> Any:
@@ -50,7 +52,10 @@ def open_container(path: Path) -> Any:
     except PermissionError:
         raise BadInput(f"{path} cannot be read: permission denied") from None
     except (av.error.FFmpegError, ValueError, OSError) as error:
-        raise BadInput(f"{path} is not a media file that can be read: {_reason(error)}") from None
+        # FFmpeg says "invalid argument" where it knows the kind of file and the list above does not have it.
+        unlisted = isinstance(error, av.error.ArgumentError)
+        reason = "give mp4, mov, mkv, webm, avi or another usual container" if unlisted else _reason(error)
+        raise BadInput(f"{path} is not a media file that can be read: {reason}") from None
 
 
 class SourceVideo:
@@ -86,14 +91,23 @@ class SourceVideo:
         for frame in deinterlaced(self._dated()):
             yield float(frame.pts * frame.time_base), frame
 
-    def frame_near(self, seconds: float) -> Any | None:
-        """The first frame at or after the key frame before ``seconds`` after the start; None where none decodes."""
-        target = int((self.facts.video_start + seconds) / self._stream.time_base)
+    def frame_near(self, seconds: float, patience: int = 48) -> Any | None:
+        """A frame at or shortly before ``seconds`` after the start; None where none decodes.
+
+        Decoding begins at the key frame before it and goes on for at most ``patience`` frames, so that a look at a few
+        places costs little even where key frames are far apart.
+        """
+        target = self.facts.video_start + seconds
+        found = None
         try:
-            self._container.seek(target, stream=self._stream, backward=True)
-            return next(self._decode(), None)
+            self._container.seek(int(target / self._stream.time_base), stream=self._stream, backward=True)
+            for frame in itertools.islice(self._decode(), patience):
+                found = frame
+                if frame.pts is not None and frame.pts * frame.time_base >= target - EARLY:
+                    break
         except av.error.FFmpegError:
-            return None
+            pass  # what was found before still counts
+        return found
 
     def _rewind(self) -> None:
         # Some containers cannot seek to before their first timestamp; reopening always works.

@@ -11,6 +11,7 @@ from tasks.artifacts.masks import Label
 from tasks.artifacts.video import read_frames
 
 LINE = (64, 224, 208)
+WARM = (255, 176, 59)
 COLOURS: dict[Label, tuple[int, int, int]] = {
     Label.BACKGROUND: (70, 80, 100),
     Label.TORSO: (66, 135, 245),

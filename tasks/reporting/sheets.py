@@ -11,9 +11,11 @@ from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.masks import Label, MaskReader
 from tasks.artifacts.video import read_provenance
 from tasks.errors import BadInput
-from tasks.ingest.source import SourceVideo, Upright
+from tasks.ingest.source import SourceVideo
+from tasks.ingest.upright import Upright
 from tasks.reporting.pictures import (
     COLOURS,
+    WARM,
     error_map,
     grid,
     jpeg_uri,
@@ -25,23 +27,30 @@ from tasks.reporting.pictures import (
 from tasks.scoring.comparison import right_half
 
 
-def source_picture(path: Path, table: FrameTable) -> str:
-    """A frame from the source's middle with the crop square; empty where the source is not here (or cannot be read)."""
-    box = table.header.get("crop_box")
+def source_sheet(path: Path, table: FrameTable, count: int = 6) -> str:
+    """Evenly spread source frames with the crop square and what holds the face throughout.
+
+    Empty where the source is not here or cannot be read.
+    """
+    box, union = table.header.get("crop_box"), table.header.get("face_union")
     if not path.exists() or box is None:
         return ""
+    pictures = []
     try:
         with SourceVideo(path) as source:
             facts = source.facts
-            frame = source.frame_near(facts.duration / 2)
-            if frame is None:
-                return ""
-            scale = min(1.0, 720 / max(facts.width, facts.height))
+            scale = min(1.0, 480 / max(facts.width, facts.height))
             size = (max(2, round(facts.width * scale)), max(2, round(facts.height * scale)))
-            picture = Upright(facts, size)(frame)
+            upright = Upright(facts, size)
+            for row in spread_rows(len(table), count):
+                frame = source.frame_near(float(table.source_pts[row]) - facts.video_start)
+                if frame is None:
+                    continue
+                picture = with_box(upright(frame), [value * scale for value in box])
+                pictures.append(with_box(picture, [v * scale for v in union], WARM) if union else picture)
     except BadInput:
         return ""
-    return jpeg_uri(with_box(picture, [value * scale for value in box]))
+    return jpeg_uri(grid(pictures, 3, min(size[1], 320))) if pictures else ""
 
 
 def crop_sheet(folder: SubjectFolder, table: FrameTable, count: int = 12) -> str:

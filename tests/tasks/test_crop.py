@@ -16,7 +16,8 @@ from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.video import read_frames
 from tasks.crop import CropParams
 from tasks.errors import BadInput, MissingInput
-from tasks.ingest.source import SourceVideo, Upright
+from tasks.ingest.source import SourceVideo
+from tasks.ingest.upright import Upright
 
 FRAME = 0.04
 EVENTS = [0.4, 2.0, 3.6]

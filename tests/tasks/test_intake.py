@@ -9,7 +9,8 @@ import pytest
 from synthetic_media import clicking, constant_times, write_clip
 
 from tasks.errors import BadInput
-from tasks.ingest.source import SourceVideo, Upright
+from tasks.ingest.source import SourceVideo
+from tasks.ingest.upright import Upright
 from tasks.intake import inspect, main
 
 
@@ -100,6 +101,12 @@ def test_sound_only(tmp_path):
         file.setframerate(16000)
         file.writeframes(bytes(16000))
     assert "has no video stream (only sound)" in refusal(path)
+
+
+def test_a_file_that_cannot_be_sought_in_is_looked_at_from_its_start(tmp_path, face, monkeypatch):
+    monkeypatch.setattr(SourceVideo, "frame_near", lambda *_: None)
+    facts = inspect(make(tmp_path / "stream.ts", lambda _: face, container="mpegts"))
+    assert facts.with_face == facts.sampled == 20
 
 
 def test_command_line(tmp_path, sample_clip, capfd):

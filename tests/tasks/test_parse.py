@@ -17,7 +17,8 @@ from tasks.artifacts.masks import HEAD_LABELS, Label, MaskReader
 from tasks.artifacts.tables import read_table
 from tasks.artifacts.video import VideoWriter
 from tasks.errors import DamagedArtifact, StageFailed
-from tasks.ingest.source import SourceVideo, Upright
+from tasks.ingest.source import SourceVideo
+from tasks.ingest.upright import Upright
 from tasks.parse import ParseParams
 from tasks.split import train_length
 

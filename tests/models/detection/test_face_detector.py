@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from models.detection.face_detector import FaceDetector
-from tasks.ingest.source import SourceVideo, Upright
+from tasks.ingest.source import SourceVideo
+from tasks.ingest.upright import Upright
 
 
 @pytest.fixture(scope="module")

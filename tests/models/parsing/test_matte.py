@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from models.parsing.matte import PersonMatte, every_nth_matte
-from tasks.ingest.source import SourceVideo, Upright
+from tasks.ingest.source import SourceVideo
+from tasks.ingest.upright import Upright
 
 
 def test_a_person_before_a_wall(sample_clip):

@@ -9,7 +9,8 @@ import pytest
 from synthetic_media import clicking, constant_times, flashing, write_clip
 
 from tasks.errors import BadInput
-from tasks.ingest.source import SourceVideo, Upright
+from tasks.ingest.source import SourceVideo
+from tasks.ingest.upright import Upright
 
 RED = np.array([200, 20, 20])
 

@@ -1,0 +1,1 @@
+"""Parts of the fuzz benchmark: damaged files, and what becomes of one."""
