@@ -18,7 +18,7 @@ from tasks.artifacts import run_record
 from tasks.artifacts.layout import AssetFolder, SubjectFolder, repository_root
 from tasks.artifacts.metrics import read_metrics
 
-STAGES = ("crop", "track", "parse", "speech", "adf", "nerf", "evaluate", "report")
+STAGES = ("crop", "track", "parse", "torso", "speech", "adf", "nerf", "evaluate", "report")
 
 
 def main(argv: list[str] | None = None) -> int:

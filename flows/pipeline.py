@@ -17,7 +17,7 @@ from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.subject import read_subject
 from tasks.params import read_profiles
 
-STAGES = ("crop", "track", "parse", "speech", "adf", "nerf", "evaluate", "report")
+STAGES = ("crop", "track", "parse", "torso", "speech", "adf", "nerf", "evaluate", "report")
 
 # Outputs DVC caches, and files that belong to one machine.  Written at onboarding so that DVC never edits .gitignore.
 GITIGNORE = """\
@@ -29,6 +29,7 @@ GITIGNORE = """\
 /landmarks.parquet
 /masks.parquet
 /background.png
+/torso.parquet
 /speech.parquet
 /adf.safetensors
 /adf_curve.csv

@@ -4,7 +4,9 @@
 
 On the held-out last 1/11 of the clip:
 
-* *self-driven*: the tracked FLAME parameters of each held-out frame are rendered (how well the NeRF paints);
+* *self-driven*: the tracked FLAME parameters and the measured torso motion of each held-out frame are rendered (how
+  well the NeRF paints);
+* *FLAME-driven*: the same without the measured torso, which is foretold from the head's pose instead;
 * *speech-driven*: FLAME parameters spoken from the held-out sound in the style of the training part are rendered
   (the whole method; its head moves as it likes, so its pixel figures say less than its landmark figures);
 * *mean frame* and *nearest frame*: trivial baselines (tasks/scoring/baselines.py).
@@ -34,6 +36,7 @@ from tasks.artifacts.masks import MaskReader
 from tasks.artifacts.metrics import write_metrics
 from tasks.artifacts.speech import SpeechTrack, read_speech
 from tasks.artifacts.subject import SubjectRecord, read_subject
+from tasks.artifacts.torso import TorsoTrack, read_torso
 from tasks.artifacts.video import VideoWriter, read_frames
 from tasks.errors import DamagedArtifact, StageFailed
 from tasks.portrait import Portrait
@@ -77,6 +80,7 @@ class _Clip:
     points: np.ndarray  # [N, 68, 2]
     masks: MaskReader
     speech: SpeechTrack
+    torso: TorsoTrack
     parts: dict[str, str]
 
     def __len__(self) -> int:
@@ -132,12 +136,15 @@ def run(folder: SubjectFolder, params: EvaluateParams) -> None:
         writer(
             folder.render, speech_first, "the clip's speech, style of its training part", painted | motion.parts
         ) as spoken_video,
-        writer(folder.self_driven, self_first, "the clip's tracked FLAME parameters", painted) as self_video,
+        writer(
+            folder.self_driven, self_first, "the clip's tracked FLAME parameters and torso motion", painted
+        ) as self_video,
         tqdm(total=len(clip) - min(speech_first, self_first), desc="evaluate", unit="frame", mininterval=2) as bar,
     ):
         sheet = ScoreSheet(frames, chosen & (nearest >= 0), clip.flame.image_size, lpips, mesh)
         spoken = portrait.render(motion)
-        repeated = portrait.render(clip.flame.slice(self_first, len(clip)))
+        repeated = portrait.render(clip.flame.slice(self_first, len(clip)), torso=clip.torso.motion[self_first:])
+        posed = portrait.render(clip.flame.slice(train, len(clip)))
         for row, truth in enumerate(_all_frames(folder.video, len(clip))):
             own = says = truth
             if row >= self_first:
@@ -154,6 +161,7 @@ def run(folder: SubjectFolder, params: EvaluateParams) -> None:
                 index = row - train
                 sheet.truth(index, truth, clip.masks[row])
                 sheet.add("self_driven", index, own)
+                sheet.add("flame_driven", index, _next(posed, folder.nerf))
                 sheet.add("speech_driven", index, says)
                 sheet.add("mean_frame", index, mean, same_as="mean")
                 if nearest[index] >= 0:
@@ -163,7 +171,7 @@ def run(folder: SubjectFolder, params: EvaluateParams) -> None:
         raise StageFailed("evaluate: no held-out frame of the recording shows a face: there is nothing to compare with")
     write_evaluation(folder.frame_metrics, sheet.evaluation())
     summary = sheet.summary()
-    for method in ("self_driven", "speech_driven"):
+    for method in ("self_driven", "flame_driven", "speech_driven"):
         summary[method] |= {"lse_c": NO_SYNCNET, "lse_d": NO_SYNCNET}
     summary["held_out"] = {
         "first_frame": train,
@@ -178,13 +186,24 @@ def run(folder: SubjectFolder, params: EvaluateParams) -> None:
 
 def _read(folder: SubjectFolder) -> _Clip:
     flame, landmarks, masks = read_flame(folder.flame), read_landmarks(folder.landmarks), MaskReader(folder.masks)
-    speech = read_speech(folder.speech)
-    for path, length in ((folder.landmarks, len(landmarks)), (folder.masks, len(masks)), (folder.speech, len(speech))):
+    speech, torso = read_speech(folder.speech), read_torso(folder.torso)
+    lengths = {
+        folder.landmarks: len(landmarks),
+        folder.masks: len(masks),
+        folder.speech: len(speech),
+        folder.torso: len(torso),
+    }
+    for path, length in lengths.items():
         if length != len(flame):
             raise DamagedArtifact(path, f"{length} frames, but {folder.flame.name} has {len(flame)}")
     points = to_ibug68(landmarks.points)[..., :2]
-    parts = {"landmarks": landmarks.detector, "speech encoder": speech.encoder, **flame.parts}
-    return _Clip(read_subject(folder.record), read_audio(folder.audio), flame, points, masks, speech, parts)
+    parts = {
+        "landmarks": landmarks.detector,
+        "speech encoder": speech.encoder,
+        "torso motion": torso.method,
+        **flame.parts,
+    }
+    return _Clip(read_subject(folder.record), read_audio(folder.audio), flame, points, masks, speech, torso, parts)
 
 
 def _rows(speech: SpeechTrack, start: int, stop: int) -> SpeechTrack:

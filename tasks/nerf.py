@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from models.nerf.driving import Driving, driving_of, person_front_map, standardisation
+from models.nerf.driving import Driving, driving_of, person_front_map, standardisation, standardise
 from models.nerf.network import DualBranchNerf, NerfConfig
 from models.nerf.rendering import render_picture
 from models.nerf.sampling import RaySampler, RayShares
+from models.nerf.torso import fit_forecast
 from models.nerf.training import Labels, Schedule, Trainer
 from tasks.artifacts.background import read_background
 from tasks.artifacts.checkpoint import Checkpoint, fingerprint, read_checkpoint, write_checkpoint
@@ -30,6 +31,7 @@ from tasks.artifacts.lpips import read_lpips
 from tasks.artifacts.masks import HEAD_LABELS, Label
 from tasks.artifacts.metrics import write_metrics
 from tasks.artifacts.nerf import TrainedNerf, write_nerf
+from tasks.artifacts.torso import read_torso
 from tasks.errors import DamagedArtifact, StageFailed
 from tasks.nerf_data import FINE, DecodedPictures, cells_of, patch_centres, survey
 from tasks.portrait import flame_arrays
@@ -88,10 +90,13 @@ def run(folder: SubjectFolder, params: NerfParams) -> dict[str, Any]:
     _check(folder, sequence, head_identity(assets.open_head))
     lpips = read_lpips(assets.lpips) if params.perceptual_weight > 0 else None
     plate = read_background(folder.background)
+    torso = read_torso(folder.torso)
+    if len(torso) != len(sequence):
+        raise DamagedArtifact(folder.torso, f"{len(torso)} frames, {len(sequence)} were tracked")
     split = train_length(len(sequence))
     rows = np.flatnonzero(sequence.usable[:split])
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    inputs = [folder.video, folder.flame, folder.masks, folder.background, assets.open_head]
+    inputs = [folder.video, folder.flame, folder.masks, folder.background, folder.torso, assets.open_head]
 
     with DecodedPictures(
         folder.video, folder.masks, len(sequence), sequence.image_size, folder.checkpoints
@@ -101,7 +106,7 @@ def run(folder: SubjectFolder, params: NerfParams) -> dict[str, Any]:
         arrays = flame_arrays(sequence, sequence.shape)
         with torch.no_grad():
             front = person_front_map(head, arrays.shape, MAP_RESOLUTION)
-            driving = driving_of(head, arrays, front)
+            driving = driving_of(head, arrays, front, torso=torso.motion)
         network = _network(params, sequence, driving, front, plate, rows)
         survey(network, driving, pictures.labels, rows)
         cells = cells_of(network, driving)
@@ -296,6 +301,8 @@ def _network(
         mean, scale = standardisation(getattr(driving, name)[rows])
         getattr(network, f"{name}_mean").copy_(mean)
         getattr(network, f"{name}_scale").copy_(scale)
+    pose = standardise(driving.pose[rows], network.pose_mean, network.pose_scale)
+    network.torso_forecast.copy_(fit_forecast(pose, driving.torso[rows]))
     return network
 
 

@@ -69,8 +69,13 @@ class Portrait:
     def identity(self) -> dict[str, Any]:
         return {"head": self.trained.head, "parts": self.trained.parts, "training": self.trained.training}
 
-    def render(self, sequence: FlameSequence, size: int | None = None) -> Iterator[np.ndarray]:
+    def render(
+        self, sequence: FlameSequence, size: int | None = None, torso: np.ndarray | None = None
+    ) -> Iterator[np.ndarray]:
         """Yield one uint8 RGB picture [size, size, 3] a row of ``sequence``.
+
+        torso [N, 2, 3]: the torso's motion a row, as in ``torso.parquet``; None, or NaN in a row: it is foretold from
+        the head's pose.
 
         The camera (focal length) and the identity's shape are the trained ones.  A row that is not usable holds the
         last usable pose (leading ones: the first).  Raises BadInput for a sequence of another head model or size.
@@ -90,11 +95,11 @@ class Portrait:
                 f"the FLAME sequence has {sequence.expression.shape[1]} expression coefficients, the head model "
                 f"{self.head.expression_size}: track the video again with this head model"
             )
-        return self._pictures(flame_arrays(sequence, self.trained.shape), size)
+        return self._pictures(flame_arrays(sequence, self.trained.shape), size, torso)
 
-    def _pictures(self, arrays: FlameArrays, size: int) -> Iterator[np.ndarray]:
+    def _pictures(self, arrays: FlameArrays, size: int, torso: np.ndarray | None) -> Iterator[np.ndarray]:
         for start in range(0, len(arrays), CHUNK):
-            driving = driving_of(self.head, arrays, self.trained.front, slice(start, start + CHUNK))
+            driving = driving_of(self.head, arrays, self.trained.front, slice(start, start + CHUNK), torso)
             for row in range(len(driving)):
                 yield self._picture(driving, row, size)
 

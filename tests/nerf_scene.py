@@ -134,6 +134,7 @@ def write_subject(root: Path, scene: Scene, head: FlameHead) -> None:
     from tasks.artifacts.head import head_identity, write_head
     from tasks.artifacts.layout import AssetFolder, SubjectFolder
     from tasks.artifacts.masks import write_masks
+    from tasks.artifacts.torso import TorsoTrack, write_torso
     from tasks.artifacts.video import VideoWriter
 
     folder = SubjectFolder.of("scene", root)
@@ -144,6 +145,9 @@ def write_subject(root: Path, scene: Scene, head: FlameHead) -> None:
     write_flame(folder.flame, scene.sequence)
     write_masks(folder.masks, scene.labels, {})
     write_background(folder.background, scene.plate)
+    count = len(scene.sequence)
+    still = np.zeros((count, 2, 3), np.float32)
+    write_torso(folder.torso, TorsoTrack(np.arange(count), still, np.zeros(count), np.ones(count), "closed form"))
     with VideoWriter(folder.video, crf=6) as video:
         for picture in scene.colours:
             video.write(picture)

@@ -24,7 +24,7 @@ from tasks.artifacts.video import read_provenance
 
 pytestmark = pytest.mark.slow
 
-STAGES = ["crop", "track", "parse", "speech", "adf", "nerf", "evaluate", "report"]
+STAGES = ["crop", "track", "parse", "torso", "speech", "adf", "nerf", "evaluate", "report"]
 CONSENT = "sample clip, for the project's own tests"
 
 

@@ -43,7 +43,9 @@ class Driving:
 
     rotation [N, 3, 3], translation [N, 3]: x_camera = R x_head + t.  displacement float16 [N, 3, M, M]: how far
     expression, jaw, eyes and neck moved the front of the head (metres, head frame).  face [N, A] and pose [N, 15]: raw
-    drivers of the head's features (expression, jaw, eyes) and of the torso (pose of skull and trunk).
+    drivers of the head's features (expression, jaw, eyes) and of the torso (pose of skull and trunk).  torso [N, 2, 3]:
+    the torso's motion in the picture (models/nerf/torso.py); NaN where it was not measured and the network foretells it
+    from the pose.
     """
 
     rotation: torch.Tensor
@@ -51,13 +53,14 @@ class Driving:
     displacement: torch.Tensor
     face: torch.Tensor
     pose: torch.Tensor
+    torso: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.rotation)
 
     def pick(self, rows: torch.Tensor, device: torch.device | None = None) -> "Driving":
         """The rows named, in float32, on ``device``."""
-        parts = (self.rotation, self.translation, self.displacement, self.face, self.pose)
+        parts = (self.rotation, self.translation, self.displacement, self.face, self.pose, self.torso)
         return Driving(*(part[rows].float().to(device) for part in parts))
 
 
@@ -71,8 +74,17 @@ def person_front_map(head: FlameHead, shape: np.ndarray, resolution: int) -> Fro
     return build_front_map(rest_vertices(head, shape).numpy(), head.faces.numpy(), resolution)
 
 
-def driving_of(head: FlameHead, arrays: FlameArrays, front: FrontMap, rows: slice = slice(None)) -> Driving:
-    """Conditions of the frames ``rows`` of ``arrays``.  A frame's conditions depend on that frame alone."""
+def driving_of(
+    head: FlameHead,
+    arrays: FlameArrays,
+    front: FrontMap,
+    rows: slice = slice(None),
+    torso: np.ndarray | None = None,
+) -> Driving:
+    """Conditions of the frames ``rows`` of ``arrays``.  A frame's conditions depend on that frame alone.
+
+    torso [N, 2, 3]: motion of the torso in every frame of ``arrays``, NaN where unknown; None: it is foretold.
+    """
     shape = torch.as_tensor(arrays.shape, dtype=torch.float32)[None]
     rest = rest_vertices(head, arrays.shape)
     names = ("expression", "global_rotation", "neck_rotation", "jaw_rotation", "eyes_rotation", "translation")
@@ -89,7 +101,9 @@ def driving_of(head: FlameHead, arrays: FlameArrays, front: FrontMap, rows: slic
     face = torch.cat([values["expression"], values["jaw_rotation"], values["eyes_rotation"]], dim=1)
     trunk = axis_angle_to_matrix(values["global_rotation"])[:, :2].flatten(1)
     pose = torch.cat([rotation[:, :2].flatten(1), trunk, translation], dim=1)
-    return Driving(rotation, translation, torch.cat(maps), face, pose)
+    unknown = np.full((len(arrays), 2, 3), np.nan, np.float32)
+    motion = torch.tensor((unknown if torso is None else torso)[rows], dtype=torch.float32)
+    return Driving(rotation, translation, torch.cat(maps), face, pose, motion)
 
 
 def standardisation(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

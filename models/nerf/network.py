@@ -21,6 +21,7 @@ from models.nerf.layers import ChannelLinear
 from models.nerf.planes import PyramidPlane, lookup
 from models.nerf.rays import camera_rays, to_head_frame
 from models.nerf.static_branch import StaticBranch
+from models.nerf.torso import foretell
 
 
 @dataclass
@@ -74,6 +75,7 @@ class DualBranchNerf(nn.Module):
     face_scale: torch.Tensor
     pose_mean: torch.Tensor
     pose_scale: torch.Tensor
+    torso_forecast: torch.Tensor
 
     def __init__(self, config: NerfConfig, front: FrontMap, plate: torch.Tensor):
         super().__init__()
@@ -95,6 +97,7 @@ class DualBranchNerf(nn.Module):
         for name, width in (("face", config.faces), ("pose", config.poses)):
             self.register_buffer(f"{name}_mean", torch.zeros(width))
             self.register_buffer(f"{name}_scale", torch.ones(width))
+        self.register_buffer("torso_forecast", torch.zeros(6, config.poses + 1))
         self.shade_pose = nn.Linear(config.poses, 64, bias=False)
         nn.init.zeros_(self.shade_pose.weight)
         self.shade = nn.ModuleList(
@@ -105,12 +108,13 @@ class DualBranchNerf(nn.Module):
         correction = F.interpolate(self.plate_correction(), self.plate.shape[-2:], mode="bilinear", align_corners=False)
         return Planes(self.head.planes(), self.static.plane(), self.plate + correction)
 
-    def conditions(self, driving: Driving) -> tuple[torch.Tensor, torch.Tensor]:
-        """Standardised face [F, faces] and pose [F, poses] drivers."""
-        return (
-            standardise(driving.face, self.face_mean, self.face_scale),
-            standardise(driving.pose, self.pose_mean, self.pose_scale),
-        )
+    def conditions(self, driving: Driving) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Standardised face [F, faces] and pose [F, poses] drivers, and the torso's motion [F, 2, 3]: as it was
+        measured, and where it was not, as the pose foretells it."""
+        face = standardise(driving.face, self.face_mean, self.face_scale)
+        pose = standardise(driving.pose, self.pose_mean, self.pose_scale)
+        foretold = foretell(self.torso_forecast, pose)
+        return face, pose, torch.where(torch.isfinite(driving.torso), driving.torso, foretold)
 
     def head_rays(self, pixels: torch.Tensor, driving: Driving) -> tuple[torch.Tensor, torch.Tensor]:
         """Rays of pixels [F, N, 2] (at image_size) in the head frames of ``driving``."""
@@ -128,19 +132,19 @@ class DualBranchNerf(nn.Module):
         driving: Driving,
         planes: Planes,
         jitter: torch.Tensor | None = None,
-        conditions: tuple[torch.Tensor, torch.Tensor] | None = None,
+        conditions: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None,
     ) -> Rendered:
         """Render rays of F frames.
 
         head_pixels [F, N, 2]: rays that get head samples; other_pixels [F, M, 2]: rays that cannot meet the head.
         driving: float32 conditions of the F frames.  Results list the head rays of all frames, then the others.
         """
-        face, pose = conditions or self.conditions(driving)
+        face, pose, motion = conditions or self.conditions(driving)
         size = self.config.image_size
         head_count, other_count = head_pixels.shape[1], other_pixels.shape[1]
         frames = len(face)
         places = torch.cat([head_pixels, other_pixels], dim=1) * (2.0 / size) - 1.0
-        static_thickness, static_depth, static_hidden = self.static(places, pose, planes.static)
+        static_thickness, static_depth, static_hidden = self.static(places, pose, motion, planes.static)
 
         # Frame-major to (head rays of all frames, other rays of all frames).
         order = torch.arange(frames * (head_count + other_count), device=places.device).view(frames, -1)

@@ -12,6 +12,7 @@ from torch import nn
 
 from models.nerf.layers import ChannelLinear, mlp
 from models.nerf.planes import BlendedPlane, PyramidPlane, lookup
+from models.nerf.torso import inverse, moved
 
 OFFSETS = (-0.015, 0.05, 0.12)  # metres behind the head's usual front: collar, neck and shoulders, what is behind
 
@@ -37,12 +38,14 @@ class StaticBranch(nn.Module):
         self.density = ChannelLinear(hidden, 1)
 
     def forward(
-        self, places: torch.Tensor, pose: torch.Tensor, plane: torch.Tensor
+        self, places: torch.Tensor, pose: torch.Tensor, motion: torch.Tensor, plane: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """places [F, N, 2] in -1..1 over the picture; pose [F, poses]; plane: the composed plane.
+        """places [F, N, 2] in -1..1 over the picture; pose [F, poses]; motion [F, 2, 3]: of the torso, from its
+        canonical place to the frame's; plane: the composed plane.
 
         Returns thickness [F*N, K], depth [F*N, K] and hidden features [C, F*N, K].
         """
+        places = moved(inverse(motion), places)
         warp = 0.01 * lookup(self.warp_maps(self.warp_weights(pose)), places).transpose(1, 2)
         sway = 0.1 * self.sway(pose).view(-1, 3, 2)
         # Columns x, y, 1; scale and shear move the far corners of the picture, not its middle.

@@ -142,7 +142,7 @@ class Trainer:
 
     def _render(self, batch: RayBatch, planes: Any, generator: torch.Generator) -> Any:
         driving = self.driving.pick(batch.rows, self.device)
-        face, pose = self.network.conditions(driving)
+        face, pose, motion = self.network.conditions(driving)
         noise = self.schedule.noise
         face = face + noise * torch.randn(face.shape, generator=generator).to(self.device)
         pose = pose + noise * torch.randn(pose.shape, generator=generator).to(self.device)
@@ -152,7 +152,7 @@ class Trainer:
             driving,
             planes,
             batch.jitter.to(self.device),
-            (face, pose),
+            (face, pose, motion),
         )
 
     def _photometric(self, batch: RayBatch, planes: Any, generator: torch.Generator) -> tuple[Any, torch.Tensor]:

@@ -158,6 +158,11 @@ class SubjectFolder:
     def background(self) -> Path:
         return self.root / "background.png"
 
+    # torso
+    @property
+    def torso(self) -> Path:
+        return self.root / "torso.parquet"
+
     # speech
     @property
     def speech(self) -> Path:

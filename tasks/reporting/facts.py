@@ -8,11 +8,12 @@ from tasks.artifacts import run_record
 from tasks.artifacts.layout import SubjectFolder, repository_root
 from tasks.registry import sha256_of
 
-STAGES = ("crop", "track", "parse", "speech", "adf", "nerf", "evaluate")
+STAGES = ("crop", "track", "parse", "torso", "speech", "adf", "nerf", "evaluate")
 FEW = 50  # held-out frames: fewer (2 s) show one moment, which the last training frame may already hold
 CLEARLY = 1.0  # dB of the face box above the better baseline that the verdict calls clear
 COLUMNS = (
     ("self_driven", "Self-driven", "tracked motion"),
+    ("flame_driven", "FLAME-driven", "tracked motion, torso foretold"),
     ("speech_driven", "Speech-driven", "spoken motion"),
     ("nearest_frame", "Nearest frame", "baseline"),
     ("mean_frame", "Mean frame", "baseline"),
@@ -163,7 +164,7 @@ def hashes(folder: SubjectFolder) -> list[dict[str, str]]:
     """Name, size and sha256 of every artifact that made the page."""
     paths = (
         folder.source, folder.video, folder.audio, folder.frames, folder.flame, folder.landmarks, folder.masks,
-        folder.background, folder.speech, folder.adf, folder.nerf, folder.frame_metrics, folder.metrics,
+        folder.background, folder.torso, folder.speech, folder.adf, folder.nerf, folder.frame_metrics, folder.metrics,
         folder.self_driven, folder.render,
     )  # fmt: skip
     return [

@@ -16,7 +16,7 @@ from models.metrics.regions import face_box, neck_band
 from tasks.artifacts.evaluation import Evaluation
 from tasks.artifacts.masks import HEAD_LABELS, Label
 
-METHODS = ("self_driven", "speech_driven", "mean_frame", "nearest_frame")
+METHODS = ("self_driven", "flame_driven", "speech_driven", "mean_frame", "nearest_frame")
 
 
 @dataclass

@@ -7,7 +7,7 @@ mesh can find it: the stages round them run in a second, with known answers.
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -25,6 +25,7 @@ from tasks.artifacts.masks import Label, write_masks
 from tasks.artifacts.metrics import write_metrics
 from tasks.artifacts.speech import SpeechTrack, write_speech
 from tasks.artifacts.subject import Consent, Source, SubjectRecord, write_subject
+from tasks.artifacts.torso import TorsoTrack, write_torso
 from tasks.artifacts.video import VideoWriter
 from tasks.artifacts.weights import write_weights
 from tasks.scoring.tracking import LIMITS
@@ -128,6 +129,8 @@ def make_subject(root: Path, record: dict[str, Any] | None = None) -> SubjectFol
     cv2.imwrite(str(folder.background), np.full((SIZE, SIZE, 3), 90, np.uint8))
     write_speech(folder.speech, speech())
     write_metrics(folder.track_metrics, track_metrics())
+    still = np.zeros((FRAMES, 2, 3))
+    write_torso(folder.torso, TorsoTrack(np.arange(FRAMES), still, np.zeros(FRAMES), np.ones(FRAMES), "fake torso"))
     for weights, curve, metrics, seed in (
         (folder.adf, folder.adf_curve, folder.adf_metrics, 1),
         (folder.nerf, folder.nerf_curve, folder.nerf_metrics, 2),
@@ -144,6 +147,7 @@ class FakePortrait:
     """Keeps tasks.portrait's contract; paints the disc, brighter by ``offset``."""
 
     offset = 10
+    torsos: ClassVar[list[np.ndarray | None]] = []
 
     def __init__(self, image_size: int = SIZE):
         self.image_size = image_size
@@ -154,7 +158,11 @@ class FakePortrait:
         assert nerf.exists()
         return cls()
 
-    def render(self, sequence: FlameSequence, size: int | None = None) -> Iterator[np.ndarray]:
+    def render(
+        self, sequence: FlameSequence, size: int | None = None, torso: np.ndarray | None = None
+    ) -> Iterator[np.ndarray]:
+        assert torso is None or torso.shape == (len(sequence), 2, 3)
+        FakePortrait.torsos.append(torso)
         size = size or self.image_size
         for row in range(len(sequence)):
             yield np.clip(paint(sequence, row, size).astype(int) + self.offset, 0, 255).astype(np.uint8)

@@ -65,6 +65,15 @@ def test_figures_equal_a_direct_computation(folder: SubjectFolder) -> None:
     assert table.column("self_driven", "psnr").mean() == pytest.approx(metrics["self_driven"]["psnr"], rel=1e-5)
 
 
+def test_only_the_self_driven_render_gets_the_measured_torso(folder: SubjectFolder) -> None:
+    FakePortrait.torsos.clear()
+    evaluate.run(folder, EvaluateParams(self_driven_seconds=0.2))
+    spoken, measured, foretold = FakePortrait.torsos
+    assert spoken is None
+    assert foretold is None
+    np.testing.assert_array_equal(measured, np.zeros((5, 2, 3)))
+
+
 def test_nothing_held_out_reaches_the_speaker_or_the_baselines(folder: SubjectFolder) -> None:
     evaluate.run(folder, EvaluateParams(render_seconds=1.0))
     assert FakeSpeaker.style is not None
@@ -127,7 +136,7 @@ def test_failures_name_their_cause(folder: SubjectFolder, monkeypatch: pytest.Mo
         evaluate.run(folder, EvaluateParams())
     assert not folder.metrics.exists()
     monkeypatch.setattr(FakeMesh, "blind", False)
-    monkeypatch.setattr(FakePortrait, "render", lambda *a: iter([np.zeros((SIZE, SIZE, 3), np.uint8)]))
+    monkeypatch.setattr(FakePortrait, "render", lambda *a, **b: iter([np.zeros((SIZE, SIZE, 3), np.uint8)]))
     with pytest.raises(StageFailed, match="stopped before the last frame"):
         evaluate.run(folder, EvaluateParams())
     track = __import__("made_subject").speech(FRAMES - 1)

@@ -15,6 +15,7 @@ from tasks.artifacts.flame import write_flame
 from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.artifacts.masks import write_masks
 from tasks.artifacts.nerf import read_nerf
+from tasks.artifacts.torso import read_torso, write_torso
 from tasks.errors import BadInput, DamagedArtifact, MissingInput, StageFailed
 from tasks.nerf import NerfParams, decibels, run
 from tasks.portrait import Portrait
@@ -248,8 +249,14 @@ def test_refusals_of_the_stage(subject, tmp_path):
     with pytest.raises(DamagedArtifact, match="another head model"):
         run(folder, TINY)
     write_flame(folder.flame, sequence.slice(0, 43))
+    with pytest.raises(DamagedArtifact, match=r"torso\.parquet.*44 frames, 43 were tracked"):
+        run(folder, TINY)
+    torso = read_torso(folder.torso)
+    shorter = {name: getattr(torso, name)[:43] for name in ("frame", "motion", "residual", "visible")}
+    write_torso(folder.torso, dataclasses.replace(torso, **shorter))
     with pytest.raises(DamagedArtifact, match="44 label maps for 43"):
         run(folder, TINY)
+    write_torso(folder.torso, torso)
     write_flame(folder.flame, sequence)
     write_masks(folder.masks, scene.labels[:, :32, :32], {})
     with pytest.raises(DamagedArtifact, match="label map of shape"):

@@ -220,8 +220,8 @@ def test_best_marks() -> None:
     def best(group: str, key: str) -> list[bool]:
         return [cell["best"] for cell in groups[group][key]["cells"]]
 
-    assert best("Face box", "psnr_face") == [True, False, False, False]
-    assert best("Landmarks", "lmd") == [True, False, False, True]  # equal as shown; a string takes no part
-    assert best("Motion", "jitter") == [False, True, False, False]  # closest to the recording's 3.0
-    assert best("Motion", "mouth_dynamics") == [False, True, False, False]  # closest to 1
-    assert groups["Landmarks"]["lmd"]["cells"][1] == {"text": "–", "best": False, "reason": "not measured (x)"}
+    assert best("Face box", "psnr_face") == [True, False, False, False, False]
+    assert best("Landmarks", "lmd") == [True, False, False, False, True]  # equal as shown; a string takes no part
+    assert best("Motion", "jitter") == [False, False, True, False, False]  # closest to the recording's 3.0
+    assert best("Motion", "mouth_dynamics") == [False, False, True, False, False]  # closest to 1
+    assert groups["Landmarks"]["lmd"]["cells"][2] == {"text": "–", "best": False, "reason": "not measured (x)"}

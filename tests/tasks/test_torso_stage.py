@@ -1,0 +1,67 @@
+"""The torso stage on a drawn clip whose torso sways by known amounts."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from models.nerf.torso import moved
+from tasks.artifacts.layout import SubjectFolder
+from tasks.artifacts.masks import Label, write_masks
+from tasks.artifacts.torso import read_torso
+from tasks.artifacts.video import VideoWriter
+from tasks.errors import DamagedArtifact
+from tasks.torso import METHOD, TorsoParams, run
+
+SIZE, FRAMES = 192, 44
+
+
+def shifts() -> np.ndarray:
+    """[FRAMES, 2] pixels."""
+    t = np.arange(FRAMES) / 25
+    return np.stack([6 * np.sin(5 * t), 3 * np.cos(3 * t)], 1)
+
+
+def draw(folder: SubjectFolder, frames: int = FRAMES, labels: int = FRAMES) -> None:
+    rng = np.random.default_rng(0)
+    cloth = cv2.GaussianBlur(rng.integers(0, 255, (SIZE, SIZE, 3), np.uint8), (0, 0), 4)
+    cloth = np.clip((cloth.astype(float) - 127) * 5 + 127, 0, 255).astype(np.uint8)
+    shape = np.zeros((SIZE, SIZE), np.uint8)
+    shape[100:175, 45:150] = 1
+    folder.root.mkdir(parents=True, exist_ok=True)
+    masks = []
+    with VideoWriter(folder.video, crf=4) as video:
+        for x, y in shifts()[:frames]:
+            matrix = np.float32([[1, 0, x], [0, 1, y]])
+            mask = cv2.warpAffine(shape, matrix, (SIZE, SIZE), flags=cv2.INTER_NEAREST)
+            picture = np.where(mask[..., None] > 0, cv2.warpAffine(cloth, matrix, (SIZE, SIZE)), 70)
+            video.write(picture.astype(np.uint8))
+            masks.append(mask * int(Label.TORSO))
+    write_masks(folder.masks, (masks + masks)[:labels], {})
+
+
+def test_a_swaying_torso_is_followed_into_the_held_out_part(tmp_path: Path):
+    folder = SubjectFolder.of("sways", tmp_path)
+    draw(folder)
+    run(folder, TorsoParams())
+    track = read_torso(folder.torso)
+    assert track.found.all()
+    assert track.method == METHOD
+    middle = torch.tensor([[[0.0, 0.4]]]).expand(FRAMES, 1, 2)
+    found = moved(torch.tensor(track.motion), middle)[:, 0].numpy() * SIZE / 2
+    off = np.linalg.norm((found - found[0]) - (shifts() - shifts()[0]), axis=1)
+    assert off.max() < 0.6
+    first = folder.torso.read_bytes()
+    run(folder, TorsoParams())
+    assert folder.torso.read_bytes() == first
+
+
+@pytest.mark.parametrize(("frames", "labels", "said"), [(40, 44, "40 frames"), (44, 40, "more than the 40")])
+def test_a_video_and_masks_of_different_lengths_are_refused(tmp_path: Path, frames: int, labels: int, said: str):
+    folder = SubjectFolder.of("short", tmp_path)
+    draw(folder, frames, labels)
+    with pytest.raises(DamagedArtifact, match=said):
+        run(folder, TorsoParams())
+    assert not folder.torso.exists()
