@@ -28,6 +28,9 @@ def above_template() -> np.ndarray:
     skull = np.hypot(u / 0.62, (v - 0.10) / 0.85)
     ears = np.hypot((np.abs(u) - 0.47) / 0.12, (v + 0.08) / 0.28)
     skin = np.maximum(-3.0 - 4 * np.maximum(skull - 1, 0), -0.7 * ears**2)
+    # The mesh's oval ends in the middle of a high forehead, and a receding hairline shows skin beside it.
+    forehead = np.hypot(u / 0.42, (v - 0.3) / 0.4)
+    skin = np.maximum(skin, -1.0 - 6 * np.maximum(forehead - 1, 0))
     hair = -0.5 - 2.5 * np.maximum(skull - 1, 0)
     neck = np.full_like(u, -9.0)
     torso = -7.0 + 4.0 * np.clip(skull - 1.2, 0, 2)

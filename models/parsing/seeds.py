@@ -25,19 +25,34 @@ def seed_colours(frames: Sequence[Evidence], long_hair: float) -> np.ndarray:
 
 
 def hair_past_the_ears(frames: Sequence[Evidence]) -> float:
-    """0..1: how surely hair falls past the ears, from the person pixels beside the ears, where else nothing is."""
-    beside, total = 0.0, 0
+    """0..1: how surely hair falls past the ears, from the person pixels where short hair leaves background.
+
+    Two such places: beside the ears (full hair), and below them, beside jaw and neck (hair that hangs close).
+    """
+    beside: list[float] = []
+    below: list[float] = []
     for frame in frames:
         assert frame.points is not None
         g = Geometry.of(frame.points, frame.shape)
-        # A face turned away widens the far side of the picture: look at the side that shows more.
-        band = (g.above > 0.02) & (g.above < 0.25)
-        sides = [(g.u > 0.58) & (g.u < 0.75), (g.u < -0.58) & (g.u > -0.75)]
-        shares = [(frame.matte[band & side] > 0.5).mean() for side in sides if (band & side).any()]
-        if shares:
-            beside += min(shares)
-            total += 1
-    return float(np.clip((beside / total - 0.1) / 0.3, 0, 1)) if total else 0.0
+        # A face turned away widens the far side of the picture: look at the side that shows less.
+        for shares, band in ((beside, _beside_the_ears(g)), (below, _below_the_ears(g))):
+            sides = [
+                float((frame.matte[band & side] > 0.5).mean()) for side in (g.u > 0, g.u < 0) if (band & side).any()
+            ]
+            shares.extend([min(sides)] if sides else [])
+    full = (np.mean(beside) - 0.1) / 0.3 if beside else 0.0
+    hanging = (np.mean(below) - 0.3) / 0.3 if below else 0.0
+    return float(np.clip(max(full, hanging), 0, 1))
+
+
+def _beside_the_ears(g: Geometry) -> np.ndarray:
+    side = np.abs(g.u)
+    return (g.above > 0.02) & (g.above < 0.25) & (side > 0.58) & (side < 0.75)
+
+
+def _below_the_ears(g: Geometry) -> np.ndarray:
+    side = np.abs(g.u)
+    return (g.above > -0.22) & (g.above < -0.04) & (side > 0.44) & (side < 0.56) & ~g.oval
 
 
 def _without(counts: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -62,9 +77,10 @@ def _of_frame(frame: Evidence, long_hair: float) -> np.ndarray:
     top_v = g.axes.matrix[1] @ [*points[outline.FOREHEAD, :2], 1]
     chin_v = g.axes.matrix[1] @ [*points[outline.CHIN, :2], 1]
     skin = inner & ~features & (g.v > mouth_v + 0.05)
-    hair = person & ~g.oval & (np.abs(g.u) < 0.3) & (g.v > top_v + 0.08) & (g.v < top_v + 0.35)
+    hair = person & ~g.oval & (np.abs(g.u) < 0.3) & (g.v > top_v + 0.14) & (g.v < top_v + 0.38)
     if long_hair > 0.5:
         hair |= person & ~g.oval & (g.above > 0.05) & (np.abs(g.u) > 0.55) & (np.abs(g.u) < 0.75)
+        hair |= person & _below_the_ears(g)
     torso = person & (g.above < -0.05) & (
         ((np.abs(g.u) > 0.62) & (g.v < chin_v + 0.05)) | ((np.abs(g.u) > 0.35) & (g.v < chin_v - 0.4))
     )  # fmt: skip
