@@ -52,7 +52,7 @@ def register(root: Path, request: Request) -> bool:
         created = True
     if not folder.source.with_name("source.video.dvc").exists():
         try:
-            _add_to_dvc(root, folder)
+            add_to_dvc(root, folder)
         except BaseException:
             if created:
                 shutil.rmtree(folder.root, ignore_errors=True)
@@ -107,7 +107,7 @@ def _build(root: Path, folder: SubjectFolder, request: Request) -> None:
     temporary = SubjectFolder(folder.root.with_name(f".incoming-{secrets.token_hex(4)}"))
     temporary.root.mkdir(parents=True)
     try:
-        digest, size = _copy(request.video, temporary.source)
+        digest, size = copy_hashed(request.video, temporary.source)
         record = SubjectRecord(
             id=request.subject,
             source=Source(name=request.video.name, sha256=digest, bytes=size),
@@ -129,7 +129,7 @@ def _build(root: Path, folder: SubjectFolder, request: Request) -> None:
         shutil.rmtree(temporary.root, ignore_errors=True)
 
 
-def _copy(source: Path, destination: Path) -> tuple[str, int]:
+def copy_hashed(source: Path, destination: Path) -> tuple[str, int]:
     """Copy and return sha256 and length of what was copied."""
     digest, size = hashlib.sha256(), 0
     with source.open("rb") as reader, destination.open("xb") as writer:
@@ -147,7 +147,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _add_to_dvc(root: Path, folder: SubjectFolder) -> None:
+def add_to_dvc(root: Path, folder: SubjectFolder) -> None:
     # `dvc add` loads every pipeline of the checkout to see that nobody else makes the file: ten seconds at two hundred
     # subjects.  In a new folder nobody does, so the file that `dvc add` would write is committed instead.
     path = folder.source.relative_to(root)

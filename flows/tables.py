@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from flows.doctor import Finding
     from flows.status import SubjectStatus
     from flows.subjects.disk import Disk, Usage
-    from flows.upgrade import Upgrade
+    from flows.subjects.remove import Proof
+    from flows.upgrade import StageReasons, Upgrade
     from tasks.assets import AssetState
 
 
@@ -73,7 +74,7 @@ def upgrade_text(upgrade: "Upgrade") -> str:
     """Groups of subjects with what would run for them and why."""
     lines = []
     for stage in upgrade.shared:
-        lines += [f"shared stage {stage.name}", *(f"    {reason.kind}: {reason.text}" for reason in stage.because)]
+        lines += [f"shared stage {stage.name}", *(f"    {reason}" for reason in _reasons(stage))]
     for group in upgrade.groups:
         runs = len(group.subjects) * len(group.stages)
         time = f"{duration(group.seconds)} by their last runs" if group.seconds else "no time known"
@@ -81,7 +82,7 @@ def upgrade_text(upgrade: "Upgrade") -> str:
             time += f", {group.unknown} of them unknown"
         lines.append(f"{_several(group.subjects)}, profile {group.profile}: {runs} stages to run ({time})")
         for stage in group.stages:
-            lines += [f"    {stage.name}: {reason.kind}: {reason.text}" for reason in stage.because]
+            lines += [f"    {stage.name}: {reason}" for reason in _reasons(stage)]
         if following := [stage.name for stage in group.stages if not stage.because]:
             lines.append(f"    {', '.join(following)}: what they read is made anew")
     left = [("frozen", upgrade.frozen), ("quarantined", upgrade.quarantined)]
@@ -90,6 +91,23 @@ def upgrade_text(upgrade: "Upgrade") -> str:
     if upgrade.up_to_date:
         lines.append(f"{_several(upgrade.up_to_date)} up to date")
     return "\n".join(lines) or "no subject yet"
+
+
+def _reasons(stage: "StageReasons", most: int = 6) -> list[str]:
+    """Parameters one by one; files of which the same is true in one line, at most ``most`` of them by name."""
+    lines = [f"{reason.kind}: {reason.text}" for reason in stage.because if reason.kind not in _FILES]
+    alike: dict[tuple[str, str], list[str]] = {}
+    for reason in stage.because:
+        if reason.kind in _FILES:
+            path, _, what = reason.text.partition(" ")
+            alike.setdefault((reason.kind, what), []).append(path)
+    for (kind, what), paths in alike.items():
+        more = f" and {len(paths) - most} more (--json names them)" if len(paths) > most else ""
+        lines.append(f"{kind} {what}: {', '.join(paths[:most])}{more}")
+    return lines
+
+
+_FILES = ("code", "input", "output")
 
 
 def _several(subjects: Sequence[str], most: int = 8) -> str:
@@ -116,6 +134,27 @@ def disk_table(disk: "Disk") -> str:
         f"MB each; cache {disk.cache / 1e6:.1f} MB, of which {disk.unused / 1e6:.1f} MB no lock refers to "
         f"('erlnet gc'); {disk.free / 1e9:.1f} GB free"
     )
+    return "\n".join(lines)
+
+
+def proof_text(proof: "Proof") -> str:
+    """What a removal deleted, what it found afterwards, and what it cannot do."""
+    names = ", ".join(proof.names)
+    lines = [f"deleted: {count} {what}" for what, count in proof.deleted.items() if count]
+    lines += [f"kept: object {oid}, which a lock of {name} refers to as well" for oid, name in proof.kept.items()]
+    lines.append(f"searched for {names} and their hashes: {', '.join(proof.searched)}")
+    lines += [f"LEFT: {trace.where}: {trace.what}" for trace in proof.left]
+    lines += [f"NOT SEARCHED: {place}: run this command where it is" for place in proof.unsearched]
+    if not proof.left and not proof.unsearched:
+        lines.append("nothing is left")
+    if proof.commits:
+        paths = " ".join(f"--path data/subjects/{name}" for name in proof.names)
+        lines += [
+            f"git's history still holds {proof.commits} versions of the subject's pipeline files, and its record.",
+            f"    To rewrite it: git filter-repo --invert-paths {paths}",
+            "    then push with --force, and make every other clone anew; commit the removal first.",
+        ]
+    lines.append("Videos made with 'erlnet animate' and avatars made with 'erlnet export' lie where they were written.")
     return "\n".join(lines)
 
 

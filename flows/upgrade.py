@@ -189,6 +189,8 @@ def _of_dvc(said: list[str], subject: str, lock: StageLock | None) -> Iterator[R
         if path.startswith("data/"):
             output = lock is not None and path in lock.outs
             yield Reason("output" if output else "input", f"{known} {_WORDS.get(how, how)}")
+        elif path.startswith(("tasks/", "models/")):
+            yield Reason("code", f"{path} {_WORDS.get(how, how)}")
         else:
             yield Reason("other", f"{known} {how}".strip())
 

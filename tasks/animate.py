@@ -1,6 +1,6 @@
 """Animate: let a subject say any sound.
 
-    python -m tasks.animate --subject ID --audio A.wav [--style ID|LABEL|VIDEO] --out OUT.mp4
+    python -m tasks.animate (--subject ID | --avatar FILE) --audio A.wav [--style ID|LABEL|VIDEO] --out OUT.mp4
 
 Not a stage: it reads a subject's trained networks and writes one file wherever it is told to.  Frames go to the
 encoder as they are rendered; the file appears under its name only when it is whole.  Exit status: 0 done, 1 failed,
@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from tasks.artifacts.layout import AssetFolder, SubjectFolder
-from tasks.artifacts.subject import SubjectRecord, read_subject
+from tasks.artifacts.layout import SubjectFolder, repository_root
 from tasks.artifacts.video import VideoWriter
+from tasks.avatar import Avatar, of_subject, unpacked
+from tasks.code_history import git_commit
 from tasks.command_line import exit_status
 from tasks.errors import BadInput, StageFailed
 from tasks.ingest.media import decode_sound
@@ -52,43 +53,52 @@ class AnimateParams:
 
 
 def run(folder: SubjectFolder, params: AnimateParams) -> int:
-    """Write ``params.out``; returns the number of frames.
+    """Let a subject of this checkout speak: write ``params.out``; returns the number of frames.
 
     Raises BadInput for what the user can mend, MissingInput, DamagedArtifact or StageFailed otherwise.
     """
-    record = _check(folder, params)
+    avatar = of_subject(folder)
+    _check(params)
+    return speak(avatar, params)
+
+
+def run_file(path: Path, params: AnimateParams) -> int:
+    """As ``run``, for an avatar in a single file."""
+    _check(params)
+    with unpacked(path) as avatar:
+        return speak(avatar, params)
+
+
+def speak(avatar: Avatar, params: AnimateParams) -> int:
+    """Render.  A style that is named is looked for among this checkout's subjects and files."""
     voice = decode_sound(params.audio)
     sound = decode_sound(params.audio, rate=SOUND_RATE)
-    speaker = Speaker.load(folder.adf)
-    portrait = Portrait.load(folder.nerf, AssetFolder.default().open_head)
-    style = resolve_style(folder, params.style, record.profile)
-    motion = speaker.speak(encode(voice), style.sequence, params.seed, params.temperature)
+    speaker = Speaker.load(avatar.adf)
+    portrait = Portrait.load(avatar.nerf, avatar.head)
+    style = resolve_style(SubjectFolder.of(avatar.record.id), params.style, avatar.record.profile)
+    motion = speaker.speak(encode(voice, encoder_path=avatar.encoder), style.sequence, params.seed, params.temperature)
     about = provenance(
-        record,
+        avatar.record,
         motion.head,
-        {"adf": folder.adf, "nerf": folder.nerf},
+        {"adf": avatar.adf, "nerf": avatar.nerf},
         {**motion.parts, **portrait.identity.get("parts", {})},
         driven_by={"audio": params.audio.name, "sha256": sha256_of(params.audio)},
         style=style.origin,
         seed=params.seed,
         temperature=params.temperature,
+        code=git_commit(repository_root()),
     )
     with VideoWriter(params.out, motion.fps, params.crf, sound, SOUND_RATE, about) as video:
         pictures: Iterator[np.ndarray] = portrait.render(motion, params.size)
         for picture in tqdm(pictures, "animate", len(motion), unit="frame", mininterval=2.0):
             video.write(picture)
         if video.frames != len(motion):
-            raise StageFailed(f"the portrait {folder.nerf} gave {video.frames} of {len(motion)} frames")
+            raise StageFailed(f"the portrait {avatar.nerf} gave {video.frames} of {len(motion)} frames")
     return video.frames
 
 
-def _check(folder: SubjectFolder, params: AnimateParams) -> SubjectRecord:
+def _check(params: AnimateParams) -> None:
     """Everything that can be refused before anything is loaded."""
-    if not folder.record.is_file():
-        raise BadInput(f"no subject {folder.id!r}: 'erlnet status' lists subjects")
-    record = read_subject(folder.record)
-    if record.status == "quarantined":
-        raise BadInput(f"subject {folder.id!r} is quarantined: {'; '.join(record.reasons) or 'no reason recorded'}")
     if params.out.suffix.lower() != ".mp4":
         raise BadInput(f"--out {params.out}: the result is an MP4 file: give a name that ends in .mp4")
     if params.out.is_dir():
@@ -99,13 +109,14 @@ def _check(folder: SubjectFolder, params: AnimateParams) -> SubjectRecord:
         raise BadInput(f"--out {params.out} is the audio file: it would be overwritten")
     if params.size is not None and not (SMALLEST <= params.size <= LARGEST and params.size % 2 == 0):
         raise BadInput(f"--size {params.size}: give an even number of pixels from {SMALLEST} to {LARGEST}")
-    return record
 
 
 def main(argv: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tasks.animate", description="Let a subject say any sound.")
-    parser.add_argument("--subject", required=True, help="id of the subject")
+    who = parser.add_mutually_exclusive_group(required=True)
+    who.add_argument("--subject", help="id of the subject")
+    who.add_argument("--avatar", type=Path, help="file that 'erlnet export' wrote")
     parser.add_argument("--audio", required=True, type=Path, help="any file with sound")
     parser.add_argument("--out", required=True, type=Path, help="the MP4 to write")
     parser.add_argument("--style", help="subject id, style label or video file to take the style from")
@@ -116,8 +127,9 @@ def main(argv: list[str] | None = None) -> int:
 
     def work() -> None:
         started = time.monotonic()
-        folder = SubjectFolder.of(values.pop("subject"))
-        frames = run(folder, AnimateParams(**values))
+        subject, avatar = values.pop("subject"), values.pop("avatar")
+        params = AnimateParams(**values)
+        frames = run_file(avatar, params) if avatar else run(SubjectFolder.of(subject), params)
         seconds = time.monotonic() - started
         print(f"{values['out']}: {frames} frames in {seconds:.1f} s ({frames / seconds:.1f} frames a second, all told)")
 

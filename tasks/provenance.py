@@ -1,5 +1,6 @@
 """What every render of a real person carries in its file: that it is synthetic, of whom, by whose leave, by what."""
 
+import hashlib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ def provenance(
 ) -> dict[str, Any]:
     """The record that VideoWriter stores.
 
-    head: identity of the head model ({"name", "sha256"}); weights: role -> weight file, stored by its sha256;
+    head: identity of the head model ({"name", "sha256"}); weights: role -> weight file, stored by its sha256 and by its
+    md5, under which DVC's locks have it;
     parts: role -> part that filled it, stand-ins named; more: what else this render should say (driving sound, seconds
     that were trained on, ...).  No time of day: the same inputs give the same file.
     """
@@ -34,6 +36,12 @@ def provenance(
         "consent": {"statement": record.consent.statement, "recorded": record.consent.recorded},
         "head": head,
         "weights": {role: sha256_of(path) for role, path in weights.items()},
+        "weights_md5": {role: _md5_of(path) for role, path in weights.items()},
         "parts": parts,
         **more,
     }
+
+
+def _md5_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

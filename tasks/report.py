@@ -26,18 +26,20 @@ from tasks.artifacts.evaluation import Evaluation, read_evaluation
 from tasks.artifacts.flame import FlameSequence, read_flame
 from tasks.artifacts.frames import FrameTable, read_frame_table
 from tasks.artifacts.landmarks import LandmarkTrack, read_landmarks
-from tasks.artifacts.layout import SubjectFolder
+from tasks.artifacts.layout import SubjectFolder, repository_root
 from tasks.artifacts.masks import MaskReader
 from tasks.artifacts.metrics import read_metrics
 from tasks.artifacts.speech import read_speech
 from tasks.artifacts.subject import SubjectRecord, read_subject
 from tasks.artifacts.weights import read_config
 from tasks.assets import read_manifest
+from tasks.code_history import git_commit
 from tasks.errors import StageFailed
 from tasks.params import read_profiles
 from tasks.provenance import tool_version
 from tasks.reporting.curves import curve_svg, training_panels
-from tasks.reporting.facts import COLUMNS, LABELS, git_commit, hashes, metrics_table, resources, verdict
+from tasks.reporting.facts import COLUMNS, LABELS, hashes, metrics_table, resources, verdict
+from tasks.reporting.lineage import stage_rows
 from tasks.reporting.players import repeated_player, spoken_player
 from tasks.reporting.sheets import crop_sheet, extremes, mask_sheet, picture_file, source_sheet
 from tasks.reporting.tracking import track_curves, track_quality, track_sheet
@@ -139,8 +141,9 @@ def gather(folder: SubjectFolder, record: SubjectRecord, params: ReportParams) -
         ],
         "resources": resources(folder),
         "version": tool_version(),
-        "commit": git_commit(),
+        "commit": git_commit(repository_root()),
         "head": {"name": flame.head.get("name", "unknown"), "sha256": flame.head.get("sha256", "")},
+        "lineage": stage_rows(folder),
         "hashes": hashes(folder),
         "params": yaml.safe_dump(read_profiles().get(record.profile, {}), sort_keys=False),
     }  # fmt: skip

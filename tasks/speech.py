@@ -53,12 +53,16 @@ def run(folder: SubjectFolder, params: SpeechParams) -> SpeechTrack:
 
 
 def encode(
-    samples: np.ndarray, frames: int | None = None, fps: float = 25.0, params: SpeechParams | None = None
+    samples: np.ndarray,
+    frames: int | None = None,
+    fps: float = 25.0,
+    params: SpeechParams | None = None,
+    encoder_path: Path | None = None,
 ) -> SpeechTrack:
     """Encode sound (float32 [T], 16 kHz mono) to one row of features a video frame.
 
     frames: number of rows; None: as many frames as the sound fills, at least one.  Past the sound's end the last
-    feature is held and the energy is that of silence.
+    feature is held and the energy is that of silence.  encoder_path: the encoder's file; None: the shared asset.
 
     Raises BadInput for sound that is not one-dimensional, empty or not finite; MissingInput without the encoder.
     """
@@ -69,7 +73,7 @@ def encode(
     if not np.isfinite(samples).all():
         raise BadInput("the sound holds values that are not numbers: decode it again")
     count = max(1, round(len(samples) / SAMPLE_RATE * fps)) if frames is None else frames
-    encoder = _encoder(AssetFolder.default().moonshine)
+    encoder = _encoder(encoder_path or AssetFolder.default().moonshine)
     features = encoder(samples * normalising_gain(samples, params))
     centres = (np.arange(count) + 0.5) / fps
     return SpeechTrack(

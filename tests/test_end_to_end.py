@@ -19,8 +19,9 @@ import pytest
 import yaml
 
 from tasks.artifacts import run_record
+from tasks.artifacts.audio import SAMPLE_RATE, read_audio, write_audio
 from tasks.artifacts.layout import AssetFolder, SubjectFolder, repository_root
-from tasks.artifacts.video import read_provenance
+from tasks.artifacts.video import read_frames, read_provenance
 
 pytestmark = pytest.mark.slow
 
@@ -172,6 +173,66 @@ def test_animate_speaks_other_audio(onboarded: Checkout, tmp_path: Path):
     )
     assert refused.stderr.count("\n") == 1
     assert not (tmp_path / "x.mp4").exists()
+
+
+@pytest.fixture
+def sentence(onboarded: Checkout, tmp_path: Path) -> Path:
+    """The first second and a half of the subject's own sound."""
+    samples = read_audio(SubjectFolder.of("anna", onboarded.root).audio)
+    write_audio(tmp_path / "sentence.wav", samples[: SAMPLE_RATE * 3 // 2])
+    return tmp_path / "sentence.wav"
+
+
+def test_an_exported_avatar_speaks_the_same_in_an_empty_checkout(
+    onboarded: Checkout, assets: AssetFolder, sentence: Path, tmp_path: Path
+):
+    avatar, here, there = tmp_path / "anna.erlnet", tmp_path / "here.mp4", tmp_path / "there.mp4"
+    onboarded.erlnet("export", "anna", "--out", str(avatar))
+    onboarded.erlnet("animate", "--subject", "anna", "--audio", str(sentence), "--out", str(here))
+    empty = Checkout(tmp_path / "empty", assets)
+    for path in (empty.root / "data" / "assets").iterdir():
+        if path.name != "manifest.yaml":
+            path.unlink()
+    assert list((empty.root / "data").glob("**/*.safetensors")) == []
+    empty.erlnet("animate", "--avatar", str(avatar), "--audio", str(sentence), "--out", str(there))
+    frames = [list(read_frames(path)) for path in (here, there)]
+    assert len(frames[0]) == len(frames[1]) >= 37
+    assert all((a == b).all() for a, b in zip(*frames, strict=True))
+    said = [read_provenance(path) for path in (here, there)]
+    assert said[0]["weights"] == said[1]["weights"]
+    assert said[1]["consent"]["statement"] == CONSENT
+
+    # The video leads back to everything in the checkout that made the avatar, and says so where that is not.
+    found = json.loads(onboarded.erlnet("lineage", str(there), "--audio", str(sentence), "--json").stdout)
+    assert found["agrees"] is True
+    assert {stage["name"] for stage in found["stages"]} == set(STAGES)
+    assert all(stage["code"]["commit"] for stage in found["stages"])
+    elsewhere = json.loads(empty.erlnet("lineage", str(there), "--json").stdout)
+    assert elsewhere["subject"] is None
+    assert "open head (stands in for FLAME)" in elsewhere["parts"].values()
+    refused = empty.erlnet("animate", "--avatar", str(sentence), "--audio", str(sentence), "--out", "x.mp4", status=2)
+    assert "is not a usable avatar" in refused.stderr
+
+
+def test_the_report_says_what_every_stage_was_run_with(onboarded: Checkout):
+    text = SubjectFolder.of("anna", onboarded.root).report.read_text()
+    assert "erlnet lineage anna" in text
+    assert onboarded.run("git", "rev-parse", "HEAD").stdout.strip() in text
+
+
+def test_rename_computes_nothing_and_a_render_of_before_still_leads_back(onboarded: Checkout):
+    before = started(onboarded)
+    onboarded.erlnet("rename", "anna", "annabel")
+    assert "Data and pipelines are up to date." in onboarded.dvc("repro", "--all-pipelines")
+    plan = json.loads(onboarded.erlnet("plan", "--json").stdout)
+    assert plan["up_to_date"] == ["annabel"]
+    render = onboarded.root / "data" / "subjects" / "annabel" / "render.mp4"
+    assert read_provenance(render)["subject"] == "anna"
+    found = json.loads(onboarded.erlnet("lineage", str(render), "--json").stdout)
+    assert (found["subject"]["id"], found["agrees"]) == ("annabel", True)
+    onboarded.erlnet("rename", "annabel", "anna")
+    assert started(onboarded) == before
+    assert onboarded.states() == dict.fromkeys(STAGES, "done")
 
 
 def test_kill_9_of_a_stage_then_repro_runs_only_what_is_left(onboarded: Checkout):

@@ -1,9 +1,12 @@
-"""Running a flow from the command line: parameters, the embedded server, and how it ended."""
+"""Running a flow or a task from the command line: parameters, the embedded server, and how it ended."""
 
 import logging
 import signal
+import subprocess
+import sys
 from typing import Any
 
+from tasks.artifacts.layout import repository_root
 from tasks.errors import BadInput
 
 
@@ -42,3 +45,20 @@ def _start_server() -> None:
         SubprocessASGIServer().start()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+def run_task(name: str, *arguments: str) -> int:
+    """Run ``python -m tasks.<name>`` on this terminal, for its progress bar; returns its exit status.
+
+    It says itself what went wrong, in one line.
+    """
+    from flows.environment import stage_environment
+
+    command = [sys.executable, "-m", f"tasks.{name}", *arguments]
+    process = subprocess.Popen(command, cwd=repository_root(), env=stage_environment())
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGINT)
+        process.wait()
+        raise

@@ -1,13 +1,17 @@
-"""Commands of a subject's life after onboarding: rename, freeze, unfreeze, disk, gc."""
+"""Commands of a subject's life after onboarding: rename, re-source, remove, freeze, unfreeze, disk, gc."""
 
 import json
+import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from flows.commands.options import AsJson
+from flows.commands.launch import run_flow
+from flows.commands.options import AsJson, Limit
 from tasks.artifacts.layout import repository_root
+from tasks.errors import BadInput, TaskError
 
 Subject = Annotated[str, typer.Argument(help="id of the subject")]
 
@@ -19,6 +23,57 @@ def rename(
     from flows.subjects.rename import rename as work
 
     print(f"subject {old} is {new} now" if work(repository_root(), old, new) else f"subject {old} was {new} already")
+
+
+def re_source(
+    subject: Subject,
+    video: Annotated[Path | None, typer.Argument(help="the new video")] = None,
+    consent: Annotated[str, typer.Option(help="why this video may be used; recorded with it")] = "",
+    back: Annotated[bool, typer.Option("--back", help="restore what was there before the last re-source")] = False,
+    limit: Limit = 2,
+) -> None:
+    """Make SUBJECT from another video and run every stage again; the old state is kept until that is done."""
+    from flows.bridge.planner import Target, make_plan
+    from flows.subjects.re_source import finish, go_back
+    from flows.subjects.re_source import re_source as work
+
+    root = repository_root()
+    if back == (video is not None):
+        raise BadInput("give either a VIDEO and --consent, or --back")
+    if video is None:
+        go_back(root, subject)
+        print(f"subject {subject} is as it was before its last re-source")
+        return
+    new = work(root, subject, video.resolve(), consent)
+    print(f"subject {subject} is made from {video.name}" + ("" if new else " already"))
+    if make_plan(root, [Target(subject)]).stages:
+        from flows.repro import repro as flow
+
+        run_flow(flow, {"targets": [subject]}, limit)
+    if not finish(root, subject):
+        raise TaskError(f"not every stage of {subject} is done: see 'erlnet status'; what was before is still kept")
+
+
+def remove(
+    subject: Subject,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Forget SUBJECT: delete everything of it here and on DVC's remotes, then search and say what is left."""
+    from flows.subjects.known import known
+    from flows.subjects.remove import remove as work
+    from flows.tables import proof_text
+
+    root = repository_root()
+    if not yes:
+        folder = known(root, subject)
+        answer = typer.prompt(f"This deletes {folder.root} and all copies for good. Type the id to go on", err=True)
+        if answer != subject:
+            raise BadInput("not removed: what was typed is not the id")
+    proof = work(root, subject, lambda line: print(line, file=sys.stderr))
+    print(json.dumps(asdict(proof), indent=2) if as_json else proof_text(proof))
+    if proof.left or proof.unsearched:
+        raise TaskError(f"subject {subject} is not gone from everywhere: see above, then give the same command again")
 
 
 def freeze(subject: Subject, reason: Annotated[str, typer.Option(help="why; shown by 'erlnet status'")] = "") -> None:

@@ -1,1 +1,1 @@
-"""The life of a subject after onboarding: rename, new source, freeze, removal, disk use, garbage, export."""
+"""The life of a subject after onboarding: rename, new source, freeze, removal, disk use, garbage."""

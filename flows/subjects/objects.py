@@ -7,7 +7,6 @@ and showing what one person costs need to know whose an object is, and whether a
 import json
 import os
 import re
-import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import yaml
 
 from tasks.artifacts.lock import read_added, read_lock
+from tasks.code_history import past_locks
 from tasks.errors import BadInput, StageFailed
 
 OID = re.compile(r"[0-9a-f]{32}(\.dir)?")
@@ -118,28 +118,3 @@ def with_contents(cache: Cache, oids: Iterable[str]) -> set[str]:
 def in_history(root: Path) -> set[str]:
     """Objects that the locks and ``.dvc`` files of any commit of git refer to."""
     return {oid for _, text in past_locks(root) for oid in _MD5.findall(text.decode(errors="replace"))}
-
-
-def past_locks(root: Path, *folders: str) -> Iterator[tuple[str, bytes]]:
-    """Path and text of every version of a lock or ``.dvc`` file in git's history, below ``folders`` if any is given."""
-    listed = _git(root, ["rev-list", "--all", "--objects", "--", *folders]).decode(errors="replace")
-    paths = dict(line.split(" ", 1) for line in listed.splitlines() if " " in line)
-    blobs = {sha: path for sha, path in paths.items() if path.endswith((".dvc", "/dvc.lock")) or path == "dvc.lock"}
-    rest = _git(root, ["cat-file", "--batch"], "\n".join([*blobs, ""]).encode()) if blobs else b""
-    while rest:
-        header, _, rest = rest.partition(b"\n")
-        sha, kind, size = header.split()
-        if kind == b"blob":
-            yield blobs[sha.decode()], rest[: int(size)]
-        rest = rest[int(size) + 1 :]
-
-
-def _git(root: Path, arguments: list[str], given: bytes = b"") -> bytes:
-    """Output of git; empty where the checkout is no git repository."""
-    if not (root / ".git").exists():
-        return b""
-    result = subprocess.run(["git", *arguments], cwd=root, input=given, capture_output=True, check=False)
-    if result.returncode != 0:
-        lines = result.stderr.decode(errors="replace").strip().splitlines()
-        raise StageFailed(f"git {arguments[0]} failed: {lines[-1] if lines else result.returncode}")
-    return result.stdout

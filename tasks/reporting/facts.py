@@ -1,11 +1,10 @@
 """What the report says in words and tables: verdict, figures, parts, resources, hashes."""
 
-import subprocess
 from dataclasses import dataclass
 from typing import Any
 
 from tasks.artifacts import run_record
-from tasks.artifacts.layout import SubjectFolder, repository_root
+from tasks.artifacts.layout import SubjectFolder
 from tasks.registry import sha256_of
 
 STAGES = ("crop", "track", "parse", "torso", "speech", "adf", "nerf", "evaluate")
@@ -177,19 +176,3 @@ def hashes(folder: SubjectFolder) -> list[dict[str, str]]:
 def size(count: int) -> str:
     """Bytes for people."""
     return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
-
-
-def git_commit() -> str:
-    """The checkout's commit, marked where tracked files were changed; says so where there is no git."""
-    root = repository_root()
-    try:
-        commit = _git(root, "rev-parse", "HEAD")
-        changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", "tasks", "models", "params.yaml")
-    except (OSError, subprocess.SubprocessError):
-        return "unknown (not a git checkout)"
-    return f"{commit} with local changes" if changed else commit
-
-
-def _git(root: Any, *arguments: str) -> str:
-    done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=20)
-    return done.stdout.strip()

@@ -148,7 +148,7 @@ class Toy:
 
 def build(root: Path) -> None:
     """Write the checkout into the empty folder ``root``."""
-    for name in ("__init__.py", "errors.py", "params.py", "stage.py"):
+    for name in ("__init__.py", "code_history.py", "errors.py", "params.py", "registry.py", "stage.py"):
         (root / "tasks").mkdir(exist_ok=True)
         shutil.copy(PROJECT / "tasks" / name, root / "tasks" / name)
     shutil.copytree(

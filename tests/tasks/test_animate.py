@@ -21,7 +21,7 @@ from tasks.artifacts.video import read_frames, read_provenance
 SECONDS = 2.32
 
 
-def fake_encode(samples: np.ndarray) -> SpeechTrack:
+def fake_encode(samples: np.ndarray, encoder_path: Path) -> SpeechTrack:
     count = max(1, round(len(samples) / 640))
     features = np.abs(np.resize(samples, count * 640)).reshape(-1, 640).mean(1, keepdims=True).repeat(8, 1)
     return SpeechTrack(np.arange(count), features.astype("f4"), np.full(count, -20, "f4"), "fake encoder")

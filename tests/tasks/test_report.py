@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from made_subject import FRAMES, FakeMesh, FakePortrait, FakeSpeaker, make_subject
 
 import tasks.evaluate as evaluate
@@ -24,6 +25,7 @@ from tasks.artifacts.subject import Consent
 from tasks.errors import MissingInput, StageFailed
 from tasks.reporting.curves import training_panels
 from tasks.reporting.facts import metrics_table, verdict
+from tasks.reporting.lineage import stage_rows
 
 HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=2</script>"\'&{{7*7}}'
 
@@ -154,6 +156,21 @@ def test_real_browser(folder: SubjectFolder, tmp_path: Path, monkeypatch: pytest
         assert [a for a in addresses if a.startswith("file")] == [folder.report.as_uri()]
     finally:
         driver.quit()
+
+
+def test_the_stages_are_told_with_what_they_were_run_with(folder: SubjectFolder) -> None:
+    assert "the stages were run without DVC" in folder.report.read_text()
+    files = [{"path": "tasks/nerf.py", "md5": "0" * 32}, {"path": "data/subjects/made/flame.parquet", "md5": "1" * 32}]
+    params = {"params.yaml": {"profiles.demo.nerf": {"steps": 7}}}
+    stages = {"nerf": {"cmd": "x", "deps": files, "params": params}, "report": {"cmd": "x"}}
+    folder.lock.write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
+    try:
+        (row,) = stage_rows(folder)
+    finally:
+        folder.lock.unlink()
+    assert (row["stage"], row["params"]) == ("nerf", "steps 7")
+    assert row["code"].endswith("(1 files)")
+    assert row["commit"] == "not committed as it was run"
 
 
 def test_missing_input_names_its_stage(folder: SubjectFolder, tmp_path: Path) -> None:
