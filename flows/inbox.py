@@ -12,7 +12,8 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from flows.onboarding import Request, register
+from flows.fleet import Fleet
+from flows.onboarding import Request
 from tasks.artifacts.atomic import write_text
 from tasks.errors import BadInput
 
@@ -38,7 +39,7 @@ class Taken:
     rejected: dict[str, str]
 
 
-def take_in(root: Path, quiet: float = QUIET, look_twice: float = LOOK_TWICE) -> Taken:
+def take_in(fleet: Fleet, quiet: float = QUIET, look_twice: float = LOOK_TWICE) -> Taken:
     """Register every video of the inbox that is whole.
 
     A registered video leaves the inbox: the subject's folder has it, by checksum.  One that cannot be used goes to
@@ -46,10 +47,10 @@ def take_in(root: Path, quiet: float = QUIET, look_twice: float = LOOK_TWICE) ->
     full, DVC), it stays for the next time and the error is raised.
     """
     taken = Taken([], {})
-    for video, ticket in _whole(root / "data" / "inbox", quiet, look_twice):
+    for video, ticket in _whole(fleet.root / "data" / "inbox", quiet, look_twice):
         try:
             request = _request(video, ticket)
-            register(root, request)
+            fleet.register(request)
         except BadInput as error:
             taken.rejected[video.name] = str(error)
             _reject(video, ticket, str(error))

@@ -6,9 +6,10 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field
 
-from flows.bridge.planner import Target, make_plan
+from flows.bridge.planner import Target
 from flows.bridge.runner import task_runner
-from flows.onboarding import Request, register
+from flows.fleet import open_fleet
+from flows.onboarding import Request
 from flows.outcome import one_line
 from flows.repro import LIMIT, MOST, STAGE_TIMEOUT, Limit, Timeout, reproduce
 from tasks.artifacts.layout import SUBJECT_ID, repository_root
@@ -31,6 +32,6 @@ def onboard(
     stage_timeout: Timeout = STAGE_TIMEOUT,
 ) -> None:
     """Register ``video`` as ``subject`` and run what is stale; the same request again resumes."""
-    root = repository_root()
-    register(root, Request(video, subject, consent, style, profile))
-    reproduce(root, make_plan(root, [Target(subject)]), limit, stage_timeout)
+    with open_fleet(repository_root()) as fleet:
+        fleet.register(Request(video, subject, consent, style, profile))
+        reproduce(fleet, [Target(subject)], limit, stage_timeout)

@@ -6,8 +6,8 @@ from prefect import flow
 from prefect.logging import get_run_logger
 from pydantic import Field
 
-from flows.bridge.planner import make_plan
 from flows.bridge.runner import task_runner
+from flows.fleet import open_fleet
 from flows.inbox import QUIET, take_in
 from flows.outcome import one_line
 from flows.repro import LIMIT, MOST, STAGE_TIMEOUT, Limit, Timeout, reproduce
@@ -24,10 +24,10 @@ def refresh(limit: Limit = LIMIT, stage_timeout: Timeout = STAGE_TIMEOUT, quiet:
     A video that cannot be used is moved to ``data/inbox/rejected`` with its reason and does not fail the flow.
     """
     logger = get_run_logger()
-    root = repository_root()
-    taken = take_in(root, quiet)
-    for subject in taken.subjects:
-        logger.info("new subject %s", subject)
-    for name, reason in taken.rejected.items():
-        logger.warning("%s rejected: %s", name, reason)
-    reproduce(root, make_plan(root), limit, stage_timeout)
+    with open_fleet(repository_root()) as fleet:
+        taken = take_in(fleet, quiet)
+        for subject in taken.subjects:
+            logger.info("new subject %s", subject)
+        for name, reason in taken.rejected.items():
+            logger.warning("%s rejected: %s", name, reason)
+        reproduce(fleet, None, limit, stage_timeout)

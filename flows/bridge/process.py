@@ -33,6 +33,11 @@ class ProcessGroups:
         self._running: set[subprocess.Popen[bytes]] = set()
         self._ending = False
 
+    @property
+    def ending(self) -> bool:
+        """Whether ``end_all`` was called: nothing more will be started."""
+        return self._ending
+
     def run(
         self,
         command: Sequence[str],

@@ -4,11 +4,12 @@ import logging
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -20,16 +21,22 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.bridge.failure import explain, title
 from flows.bridge.graph import SHARED, Stage
 from flows.bridge.locks import sort_locks
-from flows.bridge.planner import Plan
-from flows.bridge.process import ProcessGroups, TimedOut
+from flows.bridge.planner import Plan, Target, look, make_plan
+from flows.bridge.process import Ended, ProcessGroups, TimedOut
 from flows.environment import stage_environment
 from tasks.artifacts.layout import SubjectFolder
+from tasks.errors import TaskError
+
+if TYPE_CHECKING:
+    from flows.fleet import Fleet
 
 # What DVC says after every stage to a person at a terminal.
 HINTS = ("To track the changes with git", "\tgit add ", "To enable auto staging", "\tdvc config ", "Use `dvc push`")
 BUSY = "is busy, it is being blocked by"
 BUSY_WAIT = 2.0  # seconds
 KEPT_LINES = 50  # of a stage's output, to explain a failure
+FETCH = "fetch:"  # before a unit: the name of what brings it in
+CLAIM_WAIT = 1.0  # seconds between two tries to claim a subject that another flow works on
 
 
 @dataclass
@@ -46,10 +53,33 @@ class Outcome:
 
 
 @task(name="stage", task_run_name="{address}", cache_policy=NO_CACHE, persist_result=False, retries=0)
-def stage_task(address: str, root: Path, stage: Stage, groups: ProcessGroups, timeout: float | None) -> State[Any]:
-    """Bring one stage up to date.  A failure comes back as a state: its cause is one line, not a traceback of ours."""
-    cause = run_stage(root, stage, groups, timeout, logger=get_run_logger())
-    return Completed(message=address) if cause is None else Failed(message=cause)
+def stage_task(address: str, fleet: "Fleet", stage: Stage, timeout: float | None) -> State[Any]:
+    """Bring one stage up to date and send it.  A failure comes back as a state: one line, not a traceback of ours."""
+    logger = get_run_logger()
+    with fleet.slots.take(fleet.settings.needs(stage.name), lambda: fleet.groups.ending) as free:
+        if not free:
+            raise Ended
+        cause = run_stage(fleet.root, stage, fleet.groups, timeout, logger=logger)
+    if cause is not None:
+        return Failed(message=cause)
+    if fleet.sharing is not None:
+        try:
+            fleet.sharing.publish(stage.unit, f"{stage.unit or 'shared'}: {stage.name}")
+        except TaskError as error:  # the work is done, and the next run sends it: go on
+            logger.warning("%s", error)
+            fleet.unsent.append(str(error))
+    return Completed(message=address)
+
+
+@task(name="fetch", task_run_name="fetch {unit}", cache_policy=NO_CACHE, persist_result=False, retries=0)
+def fetch_task(unit: str, fleet: "Fleet") -> State[Any]:
+    """Take over what other machines finished of ``unit``."""
+    assert fleet.sharing is not None
+    try:
+        fleet.sharing.fetch(unit)
+    except TaskError as error:
+        return Failed(message=str(error))
+    return Completed()
 
 
 def run_stage(root: Path, stage: Stage, groups: ProcessGroups, timeout: float | None, logger: Any = None) -> str | None:
@@ -97,60 +127,152 @@ def task_runner(limit: int) -> Any:
     return ThreadPoolTaskRunner(max_workers=limit)
 
 
-def run_plan(root: Path, plan: Plan, limit: int, timeout: float | None = None) -> Outcome:
+def run_plan(fleet: "Fleet", plan: Plan, limit: int, timeout: float | None = None) -> Outcome:
     """Run ``plan`` inside a flow, at most ``limit`` stages at once, each at most ``timeout`` seconds.
 
     A stage is submitted when what it needs is done, so that a waiting one takes nobody's place.  A failed stage takes
-    what follows it out of the run and leaves everything else alone.  However this ends, no process is left.
+    what follows it out of the run and leaves everything else alone.  A subject that another flow works on is left until
+    that is over.  However this ends, no process is left.
     """
-    outcome = Outcome()
-    groups = ProcessGroups()
-    futures: dict[str, PrefectFuture[Any]] = {}
-    finished: SimpleQueue[str] = SimpleQueue()
-    waiting = dict(plan.stages)
-    running: set[str] = set()
-    _remove_leftovers(root, plan)
-    try:
-        while waiting or running:
-            for address in _ready(plan, waiting, outcome)[: limit - len(running)]:
-                stage = waiting.pop(address)
-                upstream = [futures[other] for other in plan.upstream(address)]
-                submit: Any = stage_task.submit  # its overloads know no keyword 'wait_for' beside named parameters
-                future = submit(
-                    address=address, root=root, stage=stage, groups=groups, timeout=timeout, wait_for=upstream
-                )
-                futures[address] = future
-                running.add(address)
-                future.add_done_callback(partial(_put, finished, address))
-            if not running:
-                break
-            address = finished.get()
-            running.discard(address)
-            futures[address].wait()  # takes the final state over from the thread; before, it is the server's word
-            _record(plan, outcome, address, futures[address].state)
-        outcome.skipped = list(waiting)
-    finally:
-        groups.end_all()
-        sort_locks(root, _pipelines(root, plan))
-    return outcome
+    return _Run(fleet, plan, limit, timeout).run()
 
 
-def _put(finished: "SimpleQueue[str]", address: str, _future: PrefectFuture[Any]) -> None:
-    finished.put(address)
+class _Run:
+    """One run of a plan: what waits, what runs, and which units (subjects, or the shared stages) it has claimed."""
+
+    def __init__(self, fleet: "Fleet", plan: Plan, limit: int, timeout: float | None):
+        self._fleet = fleet
+        self._plan = plan
+        self._limit = limit
+        self._timeout = timeout
+        self._outcome = Outcome()
+        self._waiting = dict(plan.stages)
+        self._running: dict[str, PrefectFuture[Any]] = {}  # by address of the stage, or _fetch_of a unit
+        self._futures: dict[str, PrefectFuture[Any]] = {}
+        self._finished: SimpleQueue[str] = SimpleQueue()
+        self._claims: dict[str, Callable[[], None]] = {}
+        self._fetched: set[str] = set()
+
+    def run(self) -> Outcome:
+        try:
+            while self._waiting or self._running:
+                self._start_ready()
+                if not self._running and not self._ready():
+                    break
+                try:
+                    # Also woken to claim subjects that others worked on.
+                    name = self._finished.get(timeout=CLAIM_WAIT if self._others_work() else None)
+                except Empty:
+                    continue
+                future = self._running.pop(name)
+                future.wait()  # takes the final state over from the thread; before, it is the server's word
+                if name in self._plan.stages:
+                    self._record(name, future.state)
+                else:
+                    self._take_over(name.removeprefix(FETCH), future.state)
+                self._give_back()
+            self._outcome.skipped += self._waiting
+        finally:
+            self._fleet.groups.end_all()
+            for give_back in self._claims.values():
+                give_back()
+            sort_locks(self._fleet.root, _pipelines(self._fleet.root, self._plan))
+        return self._outcome
+
+    def _ready(self) -> list[str]:
+        done = set(self._outcome.done)
+        return [
+            address
+            for address, stage in self._waiting.items()
+            if done.issuperset(self._plan.upstream(address)) and FETCH + stage.unit not in self._running
+        ]
+
+    def _others_work(self) -> bool:
+        return any(self._waiting[address].unit not in self._claims for address in self._ready())
+
+    def _start_ready(self) -> None:
+        """Submit what can start: a stage of a unit that this run has claimed and fetched, or that fetch."""
+        taken: set[str] = set()
+        for address in self._ready():
+            unit = self._waiting[address].unit
+            if len(self._running) == self._limit:
+                return
+            if unit in taken or FETCH + unit in self._running:
+                continue
+            if unit not in self._claims:
+                give_back = self._fleet.claims.claim(unit)
+                if give_back is None:
+                    taken.add(unit)
+                    continue
+                self._claims[unit] = give_back
+                _remove_leftovers(self._fleet.root, unit)
+            if self._fleet.sharing is not None and unit not in self._fetched:
+                self._submitted(FETCH + unit, fetch_task.submit(unit=unit, fleet=self._fleet))
+            else:
+                self._submit(address)
+
+    def _submit(self, address: str) -> None:
+        stage = self._waiting.pop(address)
+        submit: Any = stage_task.submit  # its overloads know no keyword 'wait_for' beside named parameters
+        future = submit(
+            address=address,
+            fleet=self._fleet,
+            stage=stage,
+            timeout=self._timeout,
+            wait_for=[self._futures[other] for other in self._plan.upstream(address) if other in self._futures],
+        )
+        self._futures[address] = future
+        self._submitted(address, future)
+
+    def _submitted(self, name: str, future: PrefectFuture[Any]) -> None:
+        self._running[name] = future
+        future.add_done_callback(partial(_put, self._finished, name))
+
+    def _record(self, address: str, state: State[Any]) -> None:
+        if state.is_completed():
+            self._outcome.done.append(address)
+        else:
+            self._failed(address, state.message or f"ended in state {state.name}")
+
+    def _failed(self, address: str, cause: str) -> None:
+        self._outcome.failed[address] = cause
+        self._outcome.messages.append(f"{title(self._plan.stages[address])} failed: {cause}")
+
+    def _take_over(self, unit: str, state: State[Any]) -> None:
+        """After a fetch: what is left to do of the unit, which another machine may have finished meanwhile."""
+        self._fetched.add(unit)
+        own = [address for address, stage in self._waiting.items() if stage.unit == unit]
+        if unit == SHARED:
+            graph = look(self._fleet.root, [])
+            left = graph.affected(stage.address for stage in graph.of(SHARED) if stage.reasons)
+            broken = graph.broken.get(unit)
+        else:
+            plan = make_plan(self._fleet.root, [Target(unit)])
+            left = set(plan.stages)
+            broken = plan.broken.get(unit)
+        if not state.is_completed():
+            broken = state.message or f"ended in state {state.name}"
+        if broken:
+            self._failed(own[0], broken)
+            self._outcome.skipped += own[1:]
+        for address in own:
+            if broken or address not in left:
+                del self._waiting[address]
+            if not broken and address not in left:
+                self._outcome.done.append(address)
+
+    def _give_back(self) -> None:
+        """Release the units of which nothing runs and nothing more can start."""
+        ready = {self._waiting[address].unit for address in self._ready()}
+        running = {self._plan.stages[name].unit for name in self._running if name in self._plan.stages}
+        fetched = {name.removeprefix(FETCH) for name in self._running if name not in self._plan.stages}
+        for unit in self._claims.keys() - ready - running - fetched:
+            self._fetched.discard(unit)
+            self._claims.pop(unit)()
 
 
-def _ready(plan: Plan, waiting: dict[str, Stage], outcome: Outcome) -> list[str]:
-    done = set(outcome.done)
-    return [address for address in waiting if done.issuperset(plan.upstream(address))]
-
-
-def _record(plan: Plan, outcome: Outcome, address: str, state: State[Any]) -> None:
-    if state.is_completed():
-        outcome.done.append(address)
-        return
-    cause = state.message or f"ended in state {state.name}"
-    outcome.failed[address] = cause
-    outcome.messages.append(f"{title(plan.stages[address])} failed: {cause}")
+def _put(finished: "SimpleQueue[str]", name: str, _future: PrefectFuture[Any]) -> None:
+    finished.put(name)
 
 
 def _pipelines(root: Path, plan: Plan) -> list[Path]:
@@ -159,13 +281,14 @@ def _pipelines(root: Path, plan: Plan) -> list[Path]:
     return [folder / "dvc.yaml" for folder in folders if (folder / "dvc.yaml").exists()]
 
 
-def _remove_leftovers(root: Path, plan: Plan) -> None:
+def _remove_leftovers(root: Path, unit: str) -> None:
     """Half-written files of stages that were killed; a stage that still runs elsewhere keeps its own."""
     from tasks.artifacts import run_record
 
-    for unit in {stage.unit for stage in plan.stages.values()} - {SHARED}:
-        folder = SubjectFolder.of(unit, root)
-        records = [run_record.read(folder.runs, path.stem) for path in folder.runs.glob("*.json")]
-        if not any(record and record.outcome == "running" for record in records):
-            for path in folder.root.glob("*.tmp-????????*"):
-                path.unlink(missing_ok=True)
+    if unit == SHARED:
+        return
+    folder = SubjectFolder.of(unit, root)
+    records = [run_record.read(folder.runs, path.stem) for path in folder.runs.glob("*.json")]
+    if not any(record and record.outcome == "running" for record in records):
+        for path in folder.root.glob("*.tmp-????????*"):
+            path.unlink(missing_ok=True)

@@ -24,14 +24,17 @@ def onboard(
 ) -> None:
     """Make a subject of VIDEO and run every stage."""
     from flows.bridge.planner import Target, make_plan
-    from flows.onboarding import Request, register
+    from flows.fleet import open_fleet
+    from flows.onboarding import Request
     from flows.pipeline import PipelineWriter
     from flows.tables import onboarding_table
 
     root = repository_root()
     started = time.time()
     # Before Prefect is started: bad input is refused at once, and where nothing is to do nothing is started.
-    register(root, Request(video.resolve(), subject, consent, style, profile))
+    with open_fleet(root) as fleet:
+        fleet.register(Request(video.resolve(), subject, consent, style, profile))
+        fleet.begin()
     plan = make_plan(root, [Target(subject)])
     if plan.broken:
         raise TaskError("; ".join(plan.broken.values()))
@@ -78,9 +81,15 @@ def repro(
 ) -> None:
     """Run stale stages, and only those, in parallel."""
     from flows.bridge.planner import make_plan, parse_targets
+    from flows.fleet import open_fleet
     from flows.tables import plan_table
 
     root = repository_root()
+    unsent: list[str] = []
+    if not dry_run:
+        with open_fleet(root) as fleet:
+            fleet.begin()
+            unsent = fleet.unsent
     plan = make_plan(root, parse_targets(root, targets) if targets else None, write=not dry_run)
     for subject in plan.quarantined:
         print(f"subject {subject} is quarantined and left out")
@@ -95,8 +104,8 @@ def repro(
         return
     else:
         print("everything is up to date: nothing to run")
-    if plan.broken:
-        raise TaskError("; ".join(f"subject {unit or 'shared'}: {why}" for unit, why in plan.broken.items()))
+    if plan.broken or unsent:
+        raise TaskError("; ".join([f"subject {unit or 'shared'}: {why}" for unit, why in plan.broken.items()] + unsent))
 
 
 def plan(

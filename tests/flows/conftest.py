@@ -13,6 +13,7 @@ _HOME = tempfile.mkdtemp(prefix="erlnet-prefect-")
 os.environ["PREFECT_HOME"] = _HOME
 os.environ.pop("PREFECT_API_URL", None)
 
+from tests.flows.machines import make_clones, s3_server  # noqa: E402
 from tests.flows.toy import Toy, build  # noqa: E402
 
 
@@ -45,3 +46,17 @@ def prefect_server() -> Iterator[None]:
 
     with prefect_test_harness(server_startup_timeout=120):
         yield
+
+
+@pytest.fixture
+def clones(_toy_template: Path, tmp_path: Path) -> tuple[Toy, Toy]:
+    """Two checkouts with a common origin; neither has data."""
+    one, two = make_clones(_toy_template, tmp_path, ["one", "two"])
+    return one, two
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """Address of an S3 server with the bucket ``erlnet``."""
+    with s3_server() as address:
+        yield address

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from flows import inbox
-from flows.inbox import take_in
+from flows.fleet import open_fleet
+from flows.inbox import Taken, take_in
 from tests.flows.toy import Toy
 
 
@@ -26,6 +27,11 @@ def put(toy: Toy, name: str, content: bytes = b"a video", age: float = 100.0, **
     return video
 
 
+def take(toy: Toy, **options: float) -> Taken:
+    with open_fleet(toy.root) as fleet:
+        return take_in(fleet, **options)
+
+
 def names(toy: Toy) -> list[str]:
     folder = toy.root / "data" / "inbox"
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
@@ -33,7 +39,7 @@ def names(toy: Toy) -> list[str]:
 
 def test_a_whole_video_with_its_ticket_becomes_a_subject_and_leaves(toy: Toy) -> None:
     put(toy, "take 1 [a]", id="anna", consent="she signed", profile="demo")
-    taken = take_in(toy.root, look_twice=0)
+    taken = take(toy, look_twice=0)
     assert taken.subjects == ["anna"]
     assert not taken.rejected
     assert (toy.folder("anna") / "source.video").read_bytes() == b"a video"
@@ -45,7 +51,7 @@ def test_what_is_not_whole_waits(toy: Toy) -> None:
     put(toy, "alone")
     (toy.root / "data" / "inbox" / "ticket.yaml").write_text("id: b\n")
     before = names(toy)
-    taken = take_in(toy.root, look_twice=0)
+    taken = take(toy, look_twice=0)
     assert (taken.subjects, taken.rejected) == ([], {})
     assert names(toy) == before
 
@@ -59,7 +65,7 @@ def test_a_file_that_grows_between_two_looks_waits(toy: Toy, monkeypatch: pytest
         os.utime(video, (time.time() - 100,) * 2)  # copying tools that keep times set them before the end
 
     monkeypatch.setattr(inbox.time, "sleep", grow)
-    assert take_in(toy.root).subjects == []
+    assert take(toy).subjects == []
     assert "anna.mp4" in names(toy)
 
 
@@ -77,7 +83,7 @@ def test_what_cannot_be_used_is_moved_aside_with_the_reason(
 ) -> None:
     put(toy, "anna", content, **ticket)
     put(toy, "ben", id="ben", consent="he signed", profile="demo")
-    taken = take_in(toy.root, look_twice=0)
+    taken = take(toy, look_twice=0)
     assert taken.subjects == ["ben"]
     assert reason in taken.rejected["anna.mp4"]
     assert names(toy) == ["rejected/anna.mp4", "rejected/anna.reason.txt", "rejected/anna.yaml"]
@@ -88,7 +94,7 @@ def test_what_cannot_be_used_is_moved_aside_with_the_reason(
 def test_a_second_rejected_video_of_a_name_does_not_replace_the_first(toy: Toy) -> None:
     for content in (b"bad 1", b"bad 2"):
         put(toy, "anna", content, id="anna", consent="she signed", profile="demo")
-        take_in(toy.root, look_twice=0)
+        take(toy, look_twice=0)
     rejected = toy.root / "data" / "inbox" / "rejected"
     assert (rejected / "anna.mp4").read_bytes() == b"bad 1"
     assert (rejected / "anna-2.mp4").read_bytes() == b"bad 2"

@@ -1,0 +1,1 @@
+"""Several machines: artifacts travel through DVC's remote, records and locks through a git branch."""
