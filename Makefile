@@ -4,6 +4,8 @@
 #   make test     the whole test suite
 #   make lint     ruff and mypy
 #   make bench    the measurements behind docs/results.md
+#   make server   a Prefect server on PostgreSQL, with work pool and deployments (docs/operations.md)
+#   make worker   a worker for that server; one on every machine, in a clone of its own
 #
 # A CUDA build of torch:  make demo TORCH_PIP_ARGS="--index-url <index of the build for your CUDA>"
 
@@ -15,7 +17,7 @@ TORCH_PIP_ARGS ?=
 DEMO_SUBJECT ?= sample
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench lock clean
+.PHONY: help setup demo test lint bench server worker lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -47,6 +49,16 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks
+
+PREFECT_API_URL ?= http://127.0.0.1:4200/api
+WORKER_LIMIT ?= 8
+
+server: $(STAMP)
+	@$(BIN)/python -m flows.server $(SERVER_ARGS)
+
+worker: $(STAMP)
+	@ERLNET_ROOT="$(CURDIR)" PREFECT_API_URL="$(PREFECT_API_URL)" \
+	  $(BIN)/prefect worker start --pool erlnet --limit $(WORKER_LIMIT)
 
 # Freeze what is installed now; torch and the --no-deps packages have files of their own.
 lock: $(STAMP)

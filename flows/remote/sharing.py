@@ -1,8 +1,8 @@
 """This checkout's part in a fleet: what it takes from the others before it works, and gives them after.
 
-Before the first stage of a subject: what others finished of it arrives through the shared branch, and its artifacts from
-DVC's remote.  After every stage: first its artifacts go to the remote, then its lock to the branch, so that a lock never
-names what cannot be fetched.
+Before the first stage of a subject: what others finished of it arrives through the shared branch, its artifacts from
+DVC's remote.  After every stage: first its artifacts go to the remote, then its lock to the branch, so that a lock
+never names what cannot be fetched.
 """
 
 import logging
