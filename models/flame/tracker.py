@@ -94,9 +94,8 @@ def track_landmarks(
     chosen = spread_frames(start.numpy(), mesh, found, settings.identity_frames)
     observed = Observations(_uv(mesh[chosen]), weight, width, expected_focal, size)
     shape = None if guess is None else guess.shape
-    identity = fit_identity(
-        model, start[chosen], observed, prior, settings.focal_spread, settings.shape_precision, shape=shape
-    )
+    precision = settings.shape_precision * layout.shape_precision
+    identity = fit_identity(model, start[chosen], observed, prior, settings.focal_spread, precision, shape=shape)
 
     personal = model.personal(identity.shape, torch.float32)
     exact = model.personal(identity.shape)
