@@ -1,6 +1,6 @@
 """The track stage: against truth on a rendered head, on real clips, and what it costs.
 
-python -m benchmarks track [--clips DIR] [--only rendered clips cost]
+python -m benchmarks track [--clips DIR] [--only rendered clips cost] [--landmarks mesh]
 """
 
 import argparse
@@ -9,12 +9,14 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import get_args
 
 from benchmarks.machine import describe
 from benchmarks.tracking import clips, cost, rendered
 from tasks import crop
 from tasks.artifacts.head import read_head
 from tasks.artifacts.layout import AssetFolder, SubjectFolder
+from tasks.landmark_source import Source
 
 PARTS = ("rendered", "clips", "cost")
 SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
@@ -29,6 +31,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--frames", type=int, default=200, help="frames of each rendered identity")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1779, 7500], help="frames whose cost is measured")
     parser.add_argument("--size", type=int, default=256, help="pixels a side of the crops of real clips")
+    sources = get_args(Source)
+    parser.add_argument("--landmarks", choices=sources, default="mesh", help="of rendered heads and clips; cost: mesh")
     arguments = parser.parse_args(argv)
     asset = AssetFolder.default().open_head
     if not asset.is_file():
@@ -42,12 +46,15 @@ def main(argv: list[str] | None = None) -> int:
         if "rendered" in arguments.only:
             with contextlib.redirect_stdout(sys.stderr):
                 head = read_head(asset)
-                rows = [rendered.measure(head, arguments.frames, seed, scratch) for seed in range(arguments.heads)]
+                rows = [
+                    rendered.measure(head, arguments.frames, seed, scratch, arguments.landmarks)
+                    for seed in range(arguments.heads)
+                ]
             print(f"Rendered heads, {arguments.frames} frames each:\n\n{rendered.table(rows)}\n", flush=True)
         if not found and {"clips", "cost"} & set(arguments.only):
             print("Real clips and cost: not measured: no clips (give --clips, or set ERLNET_CLIPS)\n", flush=True)
         elif "clips" in arguments.only:
-            results = {clip.stem: clips.measure(clip, arguments.size, scratch) for clip in found}
+            results = {clip.stem: clips.measure(clip, arguments.size, scratch, arguments.landmarks) for clip in found}
             print(f"Real clips, {arguments.size} px:\n\n{clips.table(results)}\n", flush=True)
         longest = next((clip for clip in found if SPEED_CLIP in clip.stem), None)
         if "cost" in arguments.only and longest is not None:

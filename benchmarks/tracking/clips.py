@@ -17,9 +17,10 @@ from tasks.artifacts.flame import read_flame
 from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.metrics import read_metrics
 from tasks.errors import BadInput, TaskError
+from tasks.landmark_source import Source
 
 
-def measure(clip: Path, size: int, scratch: Path) -> dict[str, Any] | str:
+def measure(clip: Path, size: int, scratch: Path, landmarks: Source = "mesh") -> dict[str, Any] | str:
     """Crop and track one clip; the track's metrics, or the line with which it was refused."""
     folder = SubjectFolder(scratch / clip.stem)
     folder.root.mkdir(parents=True)
@@ -29,10 +30,10 @@ def measure(clip: Path, size: int, scratch: Path) -> dict[str, Any] | str:
         with contextlib.redirect_stdout(sys.stderr):  # stages report on stdout, which is the tables' here
             crop.run(folder, crop.CropParams(size=size))
             try:
-                track.run(folder, track.TrackParams())
+                track.run(folder, track.TrackParams(landmarks=landmarks))
             except BadInput as error:
                 refused = f"refused ({str(error).split(': ')[1]}); tracked anyway: "
-                track.run(folder, track.TrackParams(minimum_coverage=0.0))
+                track.run(folder, track.TrackParams(minimum_coverage=0.0, landmarks=landmarks))
     except (TaskError, ValueError) as error:
         return str(error).replace(f"{scratch}/", "")
     sequence = read_flame(folder.flame)

@@ -25,6 +25,7 @@ from tasks.artifacts.frames import FrameTable, write_frames
 from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.metrics import read_metrics
 from tasks.artifacts.video import VideoWriter
+from tasks.landmark_source import Source
 
 SIZE = 256
 FACE_WIDTH = 0.14  # metres, about; only to place the head at a distance where its face fills 45 % of the picture
@@ -119,12 +120,12 @@ def draw(head: FlameHead, truth: Truth, folder: SubjectFolder, seed: int) -> Non
     write_frames(folder.frames, FrameTable(index, index / 25, index / 25, nowhere, np.zeros(count), header))
 
 
-def measure(head: FlameHead, frames: int, seed: int, scratch: Path) -> dict[str, float]:
+def measure(head: FlameHead, frames: int, seed: int, scratch: Path, landmarks: Source = "mesh") -> dict[str, float]:
     """Draw one head, track it, and compare."""
     truth = animate(head, frames, seed)
     folder = SubjectFolder(scratch / f"head-{seed}")
     draw(head, truth, folder, seed)
-    track.run(folder, track.TrackParams())
+    track.run(folder, track.TrackParams(landmarks=landmarks))
     return compare(head.double(), truth, read_flame(folder.flame)) | {
         "mesh": read_metrics(folder.track_metrics, "the track stage")["mesh_error_percent"]["median"]
     }
