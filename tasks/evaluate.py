@@ -15,10 +15,11 @@ Figures: models/metrics/judge.py (per frame) and tasks/scoring/scores.py (summar
 face are left out for every method alike and counted in ``held_out.without_face``.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
@@ -26,7 +27,9 @@ from tqdm import tqdm
 
 from models.landmarks.face_mesh import FaceMesh
 from models.landmarks.layouts import to_ibug68
+from models.metrics.identity import FaceIdentity
 from tasks.artifacts.audio import SAMPLE_RATE, read_audio
+from tasks.artifacts.dlib_files import read_identity
 from tasks.artifacts.evaluation import write_evaluation
 from tasks.artifacts.flame import FlameSequence, read_flame
 from tasks.artifacts.landmarks import read_landmarks
@@ -38,16 +41,18 @@ from tasks.artifacts.speech import SpeechTrack, read_speech
 from tasks.artifacts.subject import SubjectRecord, read_subject
 from tasks.artifacts.torso import TorsoTrack, read_torso
 from tasks.artifacts.video import VideoWriter, read_frames
-from tasks.errors import DamagedArtifact, StageFailed
+from tasks.assets import read_manifest
+from tasks.errors import BadInput, DamagedArtifact, StageFailed
 from tasks.portrait import Portrait
 from tasks.provenance import provenance
 from tasks.scoring.baselines import Baselines, nearest_rows
 from tasks.scoring.comparison import side_by_side
-from tasks.scoring.scores import ScoreSheet, spread
+from tasks.scoring.scores import METHODS, ScoreSheet, number, spread
 from tasks.speaker import Speaker
 from tasks.split import train_length
 from tasks.stage import main
 
+NO_IDENTITY = "not measured (evaluate.identity is none)"
 NO_SYNCNET = "not measured (SyncNet weights absent)"
 
 
@@ -62,6 +67,8 @@ class EvaluateParams:
     """render.mp4 speaks the last so many seconds of the clip, and never less than the held-out part."""
     self_driven_seconds: Annotated[float, Field(ge=0)] = 2.0
     """self_driven.mp4 shows the last so many seconds of the clip, and never less than the held-out part."""
+    identity: Literal["none", "dlib"] = "none"
+    """Network of CSIM: dlib's, once 'erlnet assets fetch dlib-identity' has got it, or none, which leaves CSIM out."""
     seed: int = 0
     """Of the speech-driven motion."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
@@ -95,6 +102,7 @@ def run(folder: SubjectFolder, params: EvaluateParams) -> None:
     assets = AssetFolder.default()
     clip = _read(folder)
     lpips = read_lpips(assets.lpips)
+    identity = _open_identity(assets) if params.identity == "dlib" else None
     portrait = Portrait.load(folder.nerf, assets.open_head)
     if portrait.image_size != clip.flame.image_size:
         reason = f"renders {portrait.image_size} px, the clip has {clip.flame.image_size}"
@@ -105,7 +113,8 @@ def run(folder: SubjectFolder, params: EvaluateParams) -> None:
         raise StageFailed(f"evaluate: {error}") from None
     speech_first = _first(len(clip), train, params.render_seconds, clip.flame.fps)
     self_first = _first(len(clip), train, params.self_driven_seconds, clip.flame.fps)
-    motion = Speaker.load(folder.adf).speak(
+    speaker = Speaker.load(folder.adf)
+    motion = speaker.speak(
         _rows(clip.speech, speech_first, len(clip)), clip.flame.slice(0, train), params.seed, params.temperature
     )
     try:
@@ -141,9 +150,10 @@ def run(folder: SubjectFolder, params: EvaluateParams) -> None:
         ) as self_video,
         tqdm(total=len(clip) - min(speech_first, self_first), desc="evaluate", unit="frame", mininterval=2) as bar,
     ):
-        sheet = ScoreSheet(frames, chosen & (nearest >= 0), clip.flame.image_size, lpips, mesh)
+        sheet = ScoreSheet(frames, chosen & (nearest >= 0), clip.flame.image_size, lpips, mesh, identity)
         spoken = portrait.render(motion)
-        repeated = portrait.render(clip.flame.slice(self_first, len(clip)), torso=clip.torso.motion[self_first:])
+        tracked = clip.flame.slice(self_first, len(clip))
+        repeated = portrait.render(tracked, torso=clip.torso.motion[self_first:])
         posed = portrait.render(clip.flame.slice(train, len(clip)))
         for row, truth in enumerate(_all_frames(folder.video, len(clip))):
             own = says = truth
@@ -173,6 +183,19 @@ def run(folder: SubjectFolder, params: EvaluateParams) -> None:
     summary = sheet.summary()
     for method in ("self_driven", "flame_driven", "speech_driven"):
         summary[method] |= {"lse_c": NO_SYNCNET, "lse_d": NO_SYNCNET}
+    heard = _rows(clip.speech, train, len(clip))
+    for method, moved in (
+        ("self_driven", clip.flame.slice(train, len(clip))),
+        ("speech_driven", motion.slice(train - speech_first, len(motion))),
+    ):
+        offset, confidence = speaker.offset(heard, moved) or (math.nan, math.nan)
+        summary[method] |= {
+            "av_offset": number(offset, "the held-out part is too short or not tracked throughout"),
+            "av_confidence": number(confidence, "no offset"),
+        }
+    if identity is None:
+        for method in METHODS:
+            summary[method]["csim"] = NO_IDENTITY
     summary["held_out"] = {
         "first_frame": train,
         "frames": len(frames),
@@ -180,6 +203,7 @@ def run(folder: SubjectFolder, params: EvaluateParams) -> None:
         "without_face": int(chosen.sum()) - sheet.with_face,
         "image_size": clip.flame.image_size,
         "landmarks": mesh.name,
+        "identity": identity.name if identity else NO_IDENTITY,
     }
     write_metrics(folder.metrics, summary)
 
@@ -204,6 +228,15 @@ def _read(folder: SubjectFolder) -> _Clip:
         **flame.parts,
     }
     return _Clip(read_subject(folder.record), read_audio(folder.audio), flame, points, masks, speech, torso, parts)
+
+
+def _open_identity(assets: AssetFolder) -> FaceIdentity:
+    if not assets.dlib_identity.is_file():
+        raise BadInput(
+            f"params.yaml: evaluate.identity is dlib, but {assets.dlib_identity} is missing: "
+            "'erlnet assets fetch dlib-identity' gets it, or use none"
+        )
+    return FaceIdentity(read_identity(assets.dlib_identity, read_manifest(assets).fetched["dlib-identity"].sha256))
 
 
 def _rows(speech: SpeechTrack, start: int, stop: int) -> SpeechTrack:

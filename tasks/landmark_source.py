@@ -7,7 +7,7 @@ from models.landmarks.detector import LandmarkDetector
 from models.landmarks.dlib68 import Dlib68
 from models.landmarks.face_mesh import FaceMesh
 from models.landmarks.fan68 import Fan68
-from tasks.artifacts.dlib68 import read_predictor
+from tasks.artifacts.dlib_files import read_predictor
 from tasks.artifacts.fan import WHERE, read_fan
 from tasks.artifacts.layout import AssetFolder
 from tasks.assets import read_manifest

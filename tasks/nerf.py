@@ -6,7 +6,6 @@ for reporting only; nothing is selected by them.
 """
 
 import math
-import resource
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,7 +16,6 @@ from tqdm import tqdm
 
 from models.nerf.driving import Driving, driving_of, person_front_map, standardisation, standardise
 from models.nerf.network import DualBranchNerf, NerfConfig
-from models.nerf.rendering import render_picture
 from models.nerf.sampling import RaySampler, RayShares
 from models.nerf.torso import fit_forecast
 from models.nerf.training import Labels, Schedule, Trainer
@@ -35,6 +33,7 @@ from tasks.artifacts.torso import read_torso
 from tasks.errors import DamagedArtifact, StageFailed
 from tasks.nerf_data import FINE, DecodedPictures, cells_of, patch_centres, survey
 from tasks.portrait import flame_arrays
+from tasks.scoring.training import TrainingReport, decibels
 from tasks.split import train_length
 from tasks.stage import main
 
@@ -130,9 +129,11 @@ def run(folder: SubjectFolder, params: NerfParams) -> dict[str, Any]:
             lpips.to(device) if lpips else None,
             device,
         )
-        report = Report(trainer, pictures, rows, np.flatnonzero(sequence.usable[split:]) + split, params.measured)
+        report = TrainingReport(
+            trainer, pictures, rows, np.flatnonzero(sequence.usable[split:]) + split, params.measured
+        )
         seconds, curve, done = train(trainer, params, folder, belongs_to, report)
-        metrics = report.final(seconds, done, params)
+        metrics = report.final(seconds, done, params.frames * (params.head_rays + params.other_rays))
     trained = TrainedNerf(
         network.cpu().eval(),
         front,
@@ -149,7 +150,7 @@ def run(folder: SubjectFolder, params: NerfParams) -> dict[str, Any]:
 
 
 def train(
-    trainer: Trainer, params: NerfParams, folder: SubjectFolder, belongs_to: str, report: "Report"
+    trainer: Trainer, params: NerfParams, folder: SubjectFolder, belongs_to: str, report: TrainingReport
 ) -> tuple[float, list[dict[str, float]], int]:
     """Walk the schedule, resuming where a checkpoint of the same inputs lies.  Returns seconds, curve, steps done."""
     path = folder.checkpoints / "nerf.safetensors"
@@ -191,76 +192,6 @@ def train(
                 write_checkpoint(path, Checkpoint(step, spent(), curve, trainer.state()), belongs_to)
                 saved = time.monotonic()
     return spent(), curve, step
-
-
-class Report:
-    """Figures of a training run: PSNR of whole pictures, of the training part and of the held-out part.
-
-    Held-out frames are measured for reporting only.  The face box is the bounding box of the head's label pixels
-    without hair.
-    """
-
-    def __init__(
-        self, trainer: Trainer, pictures: DecodedPictures, train_rows: np.ndarray, held_rows: np.ndarray, count: int
-    ):
-        self.trainer, self.pictures = trainer, pictures
-        self.rows = {"train": _spread(train_rows, count), "held_out": _spread(held_rows, count)}
-
-    def glance(self) -> dict[str, float]:
-        """PSNR of a few pictures at half size, for the curve."""
-        size = self.pictures.labels.shape[1] // 2
-        out = {}
-        for part, rows in self.rows.items():
-            errors = []
-            for row, picture in zip(rows[::4], self._render(rows[::4], size), strict=True):
-                truth = self.pictures.colours[row].reshape(size, 2, size, 2, 3).mean((1, 3)) / 255
-                errors.append(np.mean((picture - truth) ** 2))
-            out[f"psnr_{part}"] = float(np.mean([decibels(float(e)) for e in errors])) if errors else math.nan
-        return {name: value for name, value in out.items() if math.isfinite(value)}
-
-    def final(self, seconds: float, steps: int, params: NerfParams) -> dict[str, Any]:
-        """The content of nerf.json."""
-        metrics: dict[str, Any] = {}
-        for part, rows in self.rows.items():
-            scores: dict[str, list[float]] = {"psnr": [], "psnr_face": [], "psnr_person": []}
-            for row, picture in zip(rows, self._render(rows, self.pictures.labels.shape[1]), strict=True):
-                labels = self.pictures.labels[row]
-                error = (picture - self.pictures.colours[row] / 255.0) ** 2
-                scores["psnr"].append(decibels(float(error.mean())))
-                face = np.argwhere(np.isin(labels, [label for label in HEAD_LABELS if label != Label.HAIR]))
-                if len(face):
-                    (top, left), (bottom, right) = face.min(0), face.max(0) + 1
-                    scores["psnr_face"].append(decibels(float(error[top:bottom, left:right].mean())))
-                if (labels > 0).any():
-                    scores["psnr_person"].append(decibels(float(error[labels > 0].mean())))
-            metrics[part] = {name: float(np.mean(v)) if v else "not measured" for name, v in scores.items()}
-            metrics[part]["pictures"] = len(rows)
-        rays = params.frames * (params.head_rays + params.other_rays)
-        return metrics | {
-            "steps": steps,
-            "seconds": seconds,
-            "rays_per_second": steps * rays / max(seconds, 1e-9),
-            "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-            "parameters": sum(p.numel() for p in self.trainer.network.parameters()),
-            "device": str(self.trainer.device),
-        }
-
-    def _render(self, rows: np.ndarray, size: int) -> Any:
-        network = self.trainer.network
-        with torch.no_grad():
-            planes = network.planes()
-            for row in rows:
-                driving = self.trainer.driving.pick(torch.tensor([row]), self.trainer.device)
-                yield render_picture(network, driving, size, planes).clamp(0, 1).cpu().numpy()
-
-
-def decibels(error: float) -> float:
-    """PSNR of a mean squared error of values in 0..1; 99 dB stands for no error at all."""
-    return min(-10 * math.log10(error), 99.0) if error > 0 else 99.0
-
-
-def _spread(rows: np.ndarray, count: int) -> np.ndarray:
-    return rows[np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int))] if len(rows) else rows
 
 
 def _check(folder: SubjectFolder, sequence: FlameSequence, head: dict[str, Any]) -> None:

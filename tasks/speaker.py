@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from models.adf.contrastive import agreement_by_lag
 from models.adf.eyes import apply_habits, sample_closure, sample_gaze
 from models.adf.network import Motion
 from tasks.artifacts.adf import TrainedAdf, read_adf
@@ -64,6 +65,26 @@ class Speaker:
                 "gaze": "sampled about the resting gaze",
             },
         )
+
+    @torch.no_grad()
+    def offset(self, speech: SpeechTrack, sequence: FlameSequence, reach: int = 15) -> tuple[int, float] | None:
+        """By how many frames the motion follows the sound, and how sure that is; positive: the motion is late.
+
+        Our own measure: lag within +-reach at which this ADF's speech-motion embedding (trained on the training part
+        of the clip alone) agrees best, and that agreement less the median over all lags, as SyncNet's confidence is
+        taken (Chung & Zisserman, "Out of time", 2016).  speech and sequence: the same frames, row by row.  None where
+        they are too short or a row is not usable.
+        """
+        if len(speech) != len(sequence):
+            raise ValueError(f"{len(speech)} rows of speech, {len(sequence)} of motion")
+        if len(speech) < 3 * reach or not sequence.usable.all():
+            return None
+        network = self.trained.network
+        heard = network.front(torch.from_numpy(speech.features), torch.from_numpy(speech.energy))
+        sound = network.embedding.embed_speech(heard[None])[0]
+        moved = network.embedding.embed_motion(network.expression_basis(to_motion(sequence).expression)[None])[0]
+        scores = agreement_by_lag(sound, moved, reach)
+        return int(scores.argmax()) - reach, float(scores.max() - scores.median())
 
     def _check(self, speech: SpeechTrack, temperature: float) -> None:
         trained = self.trained

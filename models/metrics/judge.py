@@ -7,18 +7,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.metrics.landmarks import face_lmd, lmd, mouth_opening
+from models.metrics.identity import FaceIdentity, csim
+from models.metrics.landmarks import au_proxy, face_lmd, lmd, mouth_opening
 from models.metrics.lpips import Lpips, pool
 from models.metrics.pictures import psnr, ssim
+from models.metrics.sharpness import cpbd
 
 PER_FRAME = (
     "psnr", "ssim", "lpips",
     "psnr_face", "ssim_face", "lpips_face",
     "psnr_person", "lpips_person",
     "psnr_neck", "lpips_neck",
-    "lmd", "f_lmd", "mouth_opening",
+    "lmd", "f_lmd", "mouth_opening", "au_proxy",
+    "csim", "cpbd",
 )  # fmt: skip
-"""Names of the figures of a frame; PSNR in dB, distances of landmarks and openings in pixels at 512."""
+"""Names of the figures of a frame; PSNR in dB, distances of landmarks and openings in pixels at 512, the
+action-unit proxy in squared percent of the eyes' distance."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,8 @@ class Truth:
     """A held-out frame and its regions.
 
     picture: uint8 RGB [S, S, 3].  landmarks: iBUG-68 [68, 2] in px.  face: box x0, y0, x1, y1.
-    person, neck: bool [S, S]; an empty one leaves its figures NaN.
+    person, neck: bool [S, S]; an empty one leaves its figures NaN.  embedding [D]: of the face's identity, None where
+    none is measured.
     """
 
     picture: np.ndarray
@@ -34,6 +39,7 @@ class Truth:
     face: tuple[int, int, int, int]
     person: np.ndarray
     neck: np.ndarray
+    embedding: np.ndarray | None = None
 
     @cached_property
     def tensor(self) -> Tensor:
@@ -45,10 +51,21 @@ def to_tensor(picture: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))).float() / 255
 
 
+def to_grey(picture: np.ndarray) -> np.ndarray:
+    """uint8 RGB [H, W, 3] -> float64 luma [H, W] in 0..255 (ITU-R BT.601)."""
+    return picture.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
+
+
 @torch.no_grad()
-def judge(truth: Truth, picture: np.ndarray, landmarks: np.ndarray | None, lpips: Lpips) -> dict[str, float]:
+def judge(
+    truth: Truth,
+    picture: np.ndarray,
+    landmarks: np.ndarray | None,
+    lpips: Lpips,
+    identity: FaceIdentity | None = None,
+) -> dict[str, float]:
     """The figures named in PER_FRAME of ``picture`` (uint8 [S, S, 3]); ``landmarks`` are those found in it
-    ([68, 2] px; None where no face was found: the landmark figures are NaN)."""
+    ([68, 2] px; None where no face was found: the landmark figures are NaN).  Without ``identity`` CSIM is NaN."""
     a, b = truth.tensor, to_tensor(picture)
     x0, y0, x1, y1 = truth.face
     face_a, face_b = a[:, y0:y1, x0:x1], b[:, y0:y1, x0:x1]
@@ -56,6 +73,9 @@ def judge(truth: Truth, picture: np.ndarray, landmarks: np.ndarray | None, lpips
     size = len(picture)
     found = np.full((68, 2), np.nan) if landmarks is None else landmarks
     distances = lpips.distances(a[None], b[None])
+    same = float("nan")
+    if identity is not None and landmarks is not None and truth.embedding is not None:
+        same = csim(identity.embed(picture, landmarks), truth.embedding)
     return {
         "psnr": psnr(a, b),
         "ssim": ssim(a, b),
@@ -70,4 +90,7 @@ def judge(truth: Truth, picture: np.ndarray, landmarks: np.ndarray | None, lpips
         "lmd": float(lmd(found, truth.landmarks, size)),
         "f_lmd": float(face_lmd(found, truth.landmarks, size)),
         "mouth_opening": float(mouth_opening(found, size)),
+        "au_proxy": float(au_proxy(found, truth.landmarks)),
+        "csim": same,
+        "cpbd": cpbd(to_grey(picture)),
     }

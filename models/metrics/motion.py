@@ -22,15 +22,25 @@ def jitter(points: np.ndarray, size: int) -> float:
     return float(np.nanmean(second) * REFERENCE_SIZE / size) if np.isfinite(second).any() else float("nan")
 
 
-def flicker(before: np.ndarray, now: np.ndarray, true_before: np.ndarray, true_now: np.ndarray) -> float:
+def flicker(
+    before: np.ndarray,
+    now: np.ndarray,
+    true_before: np.ndarray,
+    true_now: np.ndarray,
+    region: np.ndarray | None = None,
+) -> float:
     """Mean absolute difference, in 8-bit levels, between the change of the picture and the change of the truth.
 
-    All four are uint8 [..., H, W, 3] of consecutive frames.  0 where the render changes exactly as the truth does,
-    whatever its constant error; a mean frame scores the truth's own change.
+    All four are uint8 [H, W, 3] of consecutive frames; region bool [H, W], None: all of it.  0 where the render changes
+    exactly as the truth does, whatever its constant error; a mean frame scores the truth's own change.  NaN for an
+    empty region.
     """
     change = now.astype(np.int16) - before
     true_change = true_now.astype(np.int16) - true_before
-    return float(np.abs(change - true_change).mean())
+    error = np.abs(change - true_change)
+    if region is not None:
+        error = error[region]
+    return float(error.mean()) if error.size else float("nan")
 
 
 def follows(opening: np.ndarray, true_opening: np.ndarray) -> tuple[float, float]:
@@ -45,3 +55,19 @@ def follows(opening: np.ndarray, true_opening: np.ndarray) -> tuple[float, float
         return float("nan"), float("nan")
     ratio = float(x.std() / y.std())
     return (float(np.corrcoef(x, y)[0, 1]) if x.std() > 1e-6 else float("nan")), ratio
+
+
+def best_lag(opening: np.ndarray, true_opening: np.ndarray, reach: int) -> float:
+    """By how many frames a mouth opening [T] follows the true one best: the lag within +-reach of the highest Pearson
+    correlation; positive: the render is late.  NaN for fewer than 4 * reach frames, of which any lag would do, and
+    where ``follows`` is not defined at any lag."""
+    frames = len(opening)
+    if frames < 4 * reach:
+        return float("nan")
+    scores = {}
+    for lag in range(-reach, reach + 1):
+        rendered = opening[max(lag, 0) : frames + min(lag, 0)]
+        recorded = true_opening[max(-lag, 0) : frames - max(lag, 0)]
+        scores[lag] = follows(rendered, recorded)[0]
+    known = {lag: score for lag, score in scores.items() if np.isfinite(score)}
+    return float(max(known, key=lambda lag: (known[lag], -abs(lag)))) if known else float("nan")

@@ -60,6 +60,10 @@ class AssetFolder:
         return self.root / "shape_predictor_68_face_landmarks.dat"
 
     @property
+    def dlib_identity(self) -> Path:
+        return self.root / "dlib_face_recognition_resnet_model_v1.dat"
+
+    @property
     def fan68(self) -> Path:
         return self.root / "licensed" / "2DFAN4-11f355bf06.pth.tar"
 

@@ -21,7 +21,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Figure:
-    """A row of the metrics table; best: 'high', 'low', 'one' (closest to 1), 'truth' (closest to the recording's)."""
+    """A row of the metrics table; best: 'high', 'low', or closest to 'zero', 'one' or the 'truth' (the recording's)."""
 
     key: str
     label: str
@@ -32,7 +32,7 @@ class Figure:
 
     @property
     def arrow(self) -> str:
-        return {"high": "↑", "low": "↓", "one": "→ 1", "truth": "→ recording"}[self.best]
+        return {"high": "↑", "low": "↓", "zero": "→ 0", "one": "→ 1", "truth": "→ recording"}[self.best]
 
 
 FIGURES: tuple[tuple[str, tuple[Figure, ...]], ...] = (
@@ -48,24 +48,33 @@ FIGURES: tuple[tuple[str, tuple[Figure, ...]], ...] = (
     ("Neck band", (
         Figure("psnr_neck", "PSNR", "dB", "high", 2, "round the chin-neck and collar boundaries"),
         Figure("lpips_neck", "LPIPS", "", "low", 3),
+        Figure("flicker_neck", "Flicker", "levels", "low", 2, "change from frame to frame against the recording's"),
     )),
     ("Full frame", (
         Figure("psnr", "PSNR", "dB", "high", 2, "a moving backdrop counts"),
         Figure("ssim", "SSIM", "", "high", 3),
         Figure("lpips", "LPIPS", "", "low", 3),
+        Figure("cpbd", "CPBD", "", "truth", 2, "sharpness without a reference"),
+    )),
+    ("Identity", (
+        Figure("csim", "CSIM", "", "high", 3, "dlib's embedding, not ArcFace's"),
     )),
     ("Landmarks", (
         Figure("lmd", "LMD, mouth", "px at 512", "low", 2, "20 points, centred"),
         Figure("f_lmd", "F-LMD, face", "px at 512", "low", 2, "68 points, centred"),
+        Figure("au_proxy", "Action units, a proxy", "%²", "low", 1, "landmark distances, not OpenFace's AUE"),
         Figure("faces_missed", "Frames without a face", "", "low", 0, "the detector found none in the picture"),
     )),
     ("Motion", (
         Figure("mouth_correlation", "Mouth opening, correlation", "", "high", 2, "with the recording"),
         Figure("mouth_dynamics", "Mouth opening, range", "", "one", 2, "standard deviation over the recording's"),
+        Figure("mouth_lag", "Mouth, lag", "frames", "zero", 0, "at which it follows the recording's best"),
         Figure("jitter", "Landmark jitter", "px/frame²", "truth", 2, "at 512"),
         Figure("flicker", "Flicker", "levels", "low", 2, "change from frame to frame against the recording's"),
     )),
     ("Lip sync", (
+        Figure("av_offset", "Audio-visual offset, ours", "frames", "zero", 0, "of the motion, by the ADF's embedding"),
+        Figure("av_confidence", "Its confidence, ours", "", "high", 2, "best agreement over the median's"),
         Figure("lse_c", "LSE-C", "", "high", 2),
         Figure("lse_d", "LSE-D", "", "low", 2),
     )),
@@ -103,8 +112,9 @@ def _best(figure: Figure, values: list[Any], truth: Any) -> set[int]:
         if not isinstance(truth, float | int):
             return set()
         cost = {index: abs(value - truth) for index, value in known.items()}
-    elif figure.best == "one":
-        cost = {index: abs(value - 1) for index, value in known.items()}
+    elif figure.best in ("zero", "one"):
+        goal = float(figure.best == "one")
+        cost = {index: abs(value - goal) for index, value in known.items()}
     else:
         cost = {index: -value if figure.best == "high" else value for index, value in known.items()}
     if len(cost) < 2 or len(set(cost.values())) == 1:

@@ -8,14 +8,17 @@ import numpy as np
 
 from models.landmarks.face_mesh import FaceMesh
 from models.landmarks.ibug68 import ibug68
-from models.metrics.judge import PER_FRAME, Truth, judge
+from models.metrics.identity import FaceIdentity
+from models.metrics.judge import PER_FRAME, Truth, judge, to_grey
 from models.metrics.landmarks import mouth_opening
 from models.metrics.lpips import Lpips
-from models.metrics.motion import flicker, follows, jitter
+from models.metrics.motion import best_lag, flicker, follows, jitter
 from models.metrics.regions import face_box, neck_band
+from models.metrics.sharpness import cpbd
 from tasks.artifacts.evaluation import Evaluation
 from tasks.artifacts.masks import HEAD_LABELS, Label
 
+REACH = 12  # frames either way in which the best lag of the mouth is sought
 METHODS = ("self_driven", "flame_driven", "speech_driven", "mean_frame", "nearest_frame")
 
 
@@ -25,6 +28,7 @@ class _Method:
     points: np.ndarray  # [N, 68, 2]
     missed: int = 0  # measured frames in which no face was found
     flicker: list[float] = field(default_factory=list)
+    neck_flicker: list[float] = field(default_factory=list)
     last: tuple[int, np.ndarray] | None = None
 
 
@@ -33,12 +37,20 @@ class ScoreSheet:
 
     frames: ids of the held-out frames, consecutive.  measured: bool [N], which of them get per-frame figures.
     size: side of the pictures.  mesh: a FaceMesh in static mode, so that no frame's landmarks depend on another's;
-    it looks at the truth too, so that its own bias cancels.
+    it looks at the truth too, so that its own bias cancels.  identity: None leaves CSIM out.
     """
 
-    def __init__(self, frames: np.ndarray, measured: np.ndarray, size: int, lpips: Lpips, mesh: FaceMesh):
+    def __init__(
+        self,
+        frames: np.ndarray,
+        measured: np.ndarray,
+        size: int,
+        lpips: Lpips,
+        mesh: FaceMesh,
+        identity: FaceIdentity | None = None,
+    ):
         self.frames, self.measured, self.size = frames, measured, size
-        self._lpips, self._mesh = lpips, mesh
+        self._lpips, self._mesh, self._identity = lpips, mesh, identity
         shape = (len(frames), len(PER_FRAME))
         self._methods = {
             name: _Method(np.full(shape, np.nan, np.float32), np.full((len(frames), 68, 2), np.nan)) for name in METHODS
@@ -47,24 +59,29 @@ class ScoreSheet:
         self._true_last: np.ndarray | None = None
         self._true_now: np.ndarray | None = None
         self._truth: Truth | None = None
+        self._neck = np.zeros((size, size), bool)
+        self._sharpness: list[float] = []
         self._cache: dict[Any, np.ndarray | None] = {}
 
     def truth(self, index: int, picture: np.ndarray, labels: np.ndarray) -> None:
         """Begin held-out frame ``index`` (0-based): the recorded picture and its label map."""
         self._true_last, self._true_now, self._truth = self._true_now, picture.copy(), None
+        head, neck, torso = np.isin(labels, HEAD_LABELS), labels == Label.NECK, labels == Label.TORSO
+        self._neck = neck_band(head, neck, torso)
         if not self.measured[index]:
             return
         mesh = self._mesh(picture)
         if mesh is None:
             return
         self._true_points[index] = ibug68(mesh)[:, :2]
-        head, neck, torso = np.isin(labels, HEAD_LABELS), labels == Label.NECK, labels == Label.TORSO
+        self._sharpness.append(cpbd(to_grey(picture)))
         self._truth = Truth(
             picture=self._true_now,
             landmarks=self._true_points[index],
             face=face_box(mesh, self.size),
             person=labels != Label.BACKGROUND,
-            neck=neck_band(head, neck, torso),
+            neck=self._neck,
+            embedding=self._identity.embed(picture, self._true_points[index]) if self._identity else None,
         )
 
     def add(self, method: str, index: int, picture: np.ndarray, same_as: Any = None) -> None:
@@ -76,7 +93,9 @@ class ScoreSheet:
         if sheet.last is not None and sheet.last[0] == index - 1:
             assert self._true_last is not None
             assert self._true_now is not None
-            sheet.flicker.append(flicker(sheet.last[1], picture, self._true_last, self._true_now))
+            change = (sheet.last[1], picture, self._true_last, self._true_now)
+            sheet.flicker.append(flicker(*change))
+            sheet.neck_flicker.append(flicker(*change, self._neck))
         sheet.last = (index, picture.copy())
         if self._truth is None:
             return
@@ -85,7 +104,7 @@ class ScoreSheet:
             sheet.missed += 1
         else:
             sheet.points[index] = points
-        found = judge(self._truth, picture, points, self._lpips)
+        found = judge(self._truth, picture, points, self._lpips, self._identity)
         sheet.figures[index] = [found[name] for name in PER_FRAME]
 
     def _landmarks(self, picture: np.ndarray, key: Any) -> np.ndarray | None:
@@ -109,7 +128,7 @@ class ScoreSheet:
     def summary(self) -> dict[str, Any]:
         """Nested metrics: method -> figure -> mean over the measured frames, or a string that says why none."""
         return {name: self._summarise(sheet) for name, sheet in self._methods.items()} | {
-            "truth": {"jitter": self._jitter(self._true_points)}
+            "truth": {"jitter": self._jitter(self._true_points), "cpbd": number(_mean(self._sharpness), "no edge")}
         }
 
     def _summarise(self, sheet: _Method) -> dict[str, Any]:
@@ -118,18 +137,27 @@ class ScoreSheet:
             finite = column[np.isfinite(column)].astype(np.float64)
             result[name] = number(finite.mean() if len(finite) else math.nan, "no frame shows what it needs")
         openings = (mouth_opening(points, self.size) for points in (sheet.points, self._true_points))
-        correlation, ratio = follows(*openings)
+        rendered, recorded = openings
+        correlation, ratio = follows(rendered, recorded)
+        lag = best_lag(rendered, recorded, REACH)
         still = "the recorded or the rendered mouth does not move, or fewer than 3 frames"
         return result | {
             "faces_missed": sheet.missed,
-            "flicker": number(float(np.mean(sheet.flicker)) if sheet.flicker else math.nan, "fewer than 2 frames"),
+            "flicker": number(_mean(sheet.flicker), "fewer than 2 frames"),
+            "flicker_neck": number(_mean(sheet.neck_flicker), "no neck seen in 2 frames"),
             "jitter": self._jitter(sheet.points),
             "mouth_correlation": number(correlation, still),
             "mouth_dynamics": number(ratio, still),
+            "mouth_lag": number(lag, f"a mouth does not move, or fewer than {4 * REACH} frames"),
         }
 
     def _jitter(self, points: np.ndarray) -> float | str:
         return number(jitter(points, self.size), "fewer than 3 consecutive measured frames")
+
+
+def _mean(values: list[float]) -> float:
+    finite = [value for value in values if math.isfinite(value)]
+    return float(np.mean(finite)) if finite else math.nan
 
 
 def number(value: float, otherwise: str) -> float | str:

@@ -186,6 +186,10 @@ class FakeSpeaker:
         expression[:, 0] = 1 / (1 + np.exp(-track.features[:, 0]))
         return replace(sequence, expression=expression, frame=track.frame)
 
+    def offset(self, track: SpeechTrack, sequence: FlameSequence) -> tuple[int, float] | None:
+        assert track.frame.tolist() == sequence.frame.tolist()
+        return 2, 0.5
+
 
 class FakeMesh:
     """Finds the disc's centre by its colour and the mouth's opening by its red, returns the mesh there."""

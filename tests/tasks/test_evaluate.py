@@ -12,11 +12,11 @@ from made_subject import FRAMES, SIZE, FakeMesh, FakePortrait, FakeSpeaker, flam
 import tasks.evaluate as evaluate
 from models.metrics.lpips import Lpips
 from tasks.artifacts.evaluation import read_evaluation
-from tasks.artifacts.layout import SubjectFolder
+from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.artifacts.metrics import read_metrics
 from tasks.artifacts.speech import write_speech
 from tasks.artifacts.video import read_frames, read_provenance
-from tasks.errors import DamagedArtifact, MissingInput, StageFailed
+from tasks.errors import BadInput, DamagedArtifact, MissingInput, StageFailed
 from tasks.evaluate import EvaluateParams
 from tasks.scoring.baselines import Baselines, nearest_rows
 from tasks.scoring.scores import spread
@@ -56,9 +56,13 @@ def test_figures_equal_a_direct_computation(folder: SubjectFolder) -> None:
     assert metrics["self_driven"]["f_lmd"] < metrics["mean_frame"]["f_lmd"]
     assert metrics["self_driven"]["psnr"] > metrics["nearest_frame"]["psnr"] > metrics["mean_frame"]["psnr"]
     assert metrics["speech_driven"]["lse_c"] == "not measured (SyncNet weights absent)"
+    assert metrics["mean_frame"]["csim"] == "not measured (evaluate.identity is none)"
+    assert (metrics["speech_driven"]["av_offset"], metrics["self_driven"]["av_confidence"]) == (2, 0.5)
+    assert metrics["self_driven"]["mouth_lag"].startswith("not measured (a mouth does not move, or fewer than 48")
+    assert metrics["self_driven"]["au_proxy"] < metrics["mean_frame"]["au_proxy"]
     assert metrics["held_out"] == {
         "first_frame": TRAIN, "frames": 4, "measured": 4, "without_face": 0,
-        "image_size": SIZE, "landmarks": "fake mesh",
+        "image_size": SIZE, "landmarks": "fake mesh", "identity": "not measured (evaluate.identity is none)",
     }  # fmt: skip
     table = read_evaluation(folder.frame_metrics)
     np.testing.assert_array_equal(table.frame, np.arange(TRAIN, FRAMES))
@@ -178,3 +182,15 @@ def test_baselines_keep_only_what_is_wanted_and_clean_up() -> None:
             baselines.nearest(0)
         np.testing.assert_array_equal(baselines.mean(), np.round(pictures.astype(float).mean(0)))
     assert not place.exists()
+
+
+def test_identities_need_their_file_and_only_the_published_one(folder: SubjectFolder) -> None:
+    with pytest.raises(BadInput, match="erlnet assets fetch dlib-identity"):
+        evaluate.run(folder, EvaluateParams(identity="dlib"))
+    path = AssetFolder.default().dlib_identity
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"not a network")
+    manifest = Path(__file__).parents[2] / "data/assets/manifest.yaml"
+    AssetFolder.default().manifest.write_bytes(manifest.read_bytes())
+    with pytest.raises(BadInput, match="wrong checksum"):
+        evaluate.run(folder, EvaluateParams(identity="dlib"))

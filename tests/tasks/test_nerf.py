@@ -17,8 +17,9 @@ from tasks.artifacts.masks import write_masks
 from tasks.artifacts.nerf import read_nerf
 from tasks.artifacts.torso import read_torso, write_torso
 from tasks.errors import BadInput, DamagedArtifact, MissingInput, StageFailed
-from tasks.nerf import NerfParams, decibels, run
+from tasks.nerf import NerfParams, run
 from tasks.portrait import Portrait
+from tasks.scoring.training import decibels
 from tasks.split import train_length
 from tests.nerf_scene import ellipsoid_head, make_scene, write_subject
 

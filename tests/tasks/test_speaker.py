@@ -117,3 +117,35 @@ def test_no_frame_and_no_style_are_refused(trained: tuple[Speaker, FlameSequence
 def test_absent_weights_name_the_stage(tmp_path: Path) -> None:
     with pytest.raises(MissingInput, match="the adf stage"):
         Speaker.load(tmp_path / "adf.safetensors")
+
+
+def test_offset_of_motion_that_is_late(trained: tuple[Speaker, FlameSequence]) -> None:
+    """The embedding is hardly trained here; moving the motion must move whatever offset it finds, up to a frame."""
+    speaker, own = trained
+    track = speech(300)
+    found = speaker.offset(track, own)
+    assert found is not None
+    offset, confidence = found
+    assert abs(offset) <= 15
+    assert confidence >= 0
+    late = 4 if offset <= 0 else -4
+    rows = np.clip(np.arange(300) - late, 0, 299)
+    moved = dataclasses.replace(
+        own, **{n: getattr(own, n)[rows] for n in ("expression", "jaw_rotation", "eyes_rotation")}
+    )
+    again = speaker.offset(track, moved)
+    assert again is not None
+    assert abs(again[0] - offset - late) <= 1
+
+
+def test_no_offset_of_too_little_and_of_frames_that_are_not_tracked(trained: tuple[Speaker, FlameSequence]) -> None:
+    speaker, own = trained
+    track = speech(300)
+    assert speaker.offset(dataclasses.replace(
+        track, frame=track.frame[:20], features=track.features[:20], energy=track.energy[:20]
+    ), own.slice(0, 20)) is None  # fmt: skip
+    lost = dataclasses.replace(own, expression=own.expression.copy())
+    lost.expression[7] = np.nan
+    assert speaker.offset(track, lost) is None
+    with pytest.raises(ValueError, match="300 rows of speech"):
+        speaker.offset(track, own.slice(0, 100))
