@@ -140,7 +140,7 @@ def _spread(source: SourceVideo, duration: float) -> Iterator[Any]:
 def _measured_duration(source: SourceVideo) -> float:
     """Seconds from first to last picture, by decoding: for containers whose header does not say."""
     first, last = None, 0.0
-    for time, _ in source.frames():
+    for time, _ in tqdm(source.frames(), "intake: no length in the header", unit="frame", delay=3.0, leave=False):
         first = time if first is None else first
         last = time
         if last - first > MAX_SECONDS:

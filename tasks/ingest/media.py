@@ -1,11 +1,13 @@
 """Sound of any media file as 16 kHz mono, placed by its timestamps."""
 
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
+from tqdm import tqdm
 
 from tasks.artifacts.audio import SAMPLE_RATE
 from tasks.errors import BadInput
@@ -33,25 +35,29 @@ def decode_sound(
             raise BadInput(f"{path} has no audio stream: give a file with the voice on it")
         if origin is None and any(not s.disposition & s.disposition.attached_pic for s in container.streams.video):
             origin = _first_picture(Path(path))
-        pieces: list[tuple[int, np.ndarray]] = []
+        pieces: deque[tuple[int, np.ndarray]] = deque()
         limit = MAX_SECONDS * rate if samples is None else samples
-        for start, block in _segments(container, stream, rate):
-            origin = start if origin is None else origin
-            first = round((start - origin) * rate)
-            if first >= limit:
-                break
-            pieces.append((first, block))
+        expected = None if samples is None else samples // rate
+        with tqdm(total=expected, desc="sound", unit="s", delay=3.0, mininterval=2.0) as bar:
+            for start, block in _segments(container, stream, rate):
+                origin = start if origin is None else origin
+                first = round((start - origin) * rate)
+                if first >= limit:
+                    break
+                pieces.append((first, block))
+                bar.update(max(0, first // rate - bar.n))
     if not pieces:
         raise BadInput(f"{path}: no sound could be decoded from its audio stream: it is empty or damaged")
     length = max(first + len(block) for first, block in pieces)
     if samples is None and length > limit:
         raise BadInput(f"{path}: the sound is longer than {MAX_SECONDS // 3600} hours: cut it")
     out = np.zeros(max(0, length) if samples is None else samples, np.float32)
-    for first, block in pieces:
+    while pieces:  # each is let go once it is in its place: hours of sound are not held twice
+        first, block = pieces.popleft()
         begin, end = max(0, first), min(len(out), first + len(block))
         if begin < end:
             out[begin:end] = block[begin - first : end - first]
-    return np.clip(out, -1.0, 1.0)
+    return np.clip(out, -1.0, 1.0, out=out)
 
 
 def _segments(container: Any, stream: Any, rate: int) -> Iterator[tuple[float, np.ndarray]]:

@@ -61,5 +61,7 @@ def test_the_judge_sees_what_is_wrong(tmp_path):
 
 
 def test_the_table():
-    text = table({"flipped": [Outcome("refused", "x", "intake", 1.0, 5_000_000), Outcome("accepted", "", "", 2.0, 1)]})
+    text = table(
+        {"flipped": [Outcome("refused", "x", "intake", 9.0, 1.0, 5_000_000), Outcome("accepted", "", "", 9.0, 2.0, 1)]}
+    )
     assert "| flipped | 2 | 1 | 0 | 1 | 0 | 2.0 | 5 |" in text
