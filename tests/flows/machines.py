@@ -1,15 +1,21 @@
-"""Several machines on one: clones of the toy checkout with an origin between them, and an S3 server on the loopback."""
+"""Several machines on one: clones of the toy checkout with an origin between them, an S3 server, a Prefect server on
+PostgreSQL, and workers, all on the loopback."""
 
 import os
 import shutil
+import signal
 import subprocess
-from collections.abc import Iterator
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.flows.toy import Toy
+from tests.flows.toy import PROJECT, Toy
 
 IDENTITY = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
 
@@ -50,3 +56,75 @@ def s3_server() -> Iterator[str]:
         boto3.client("s3").create_bucket(Bucket="erlnet")
         yield os.environ["AWS_ENDPOINT_URL"]
     server.stop()
+
+
+@contextmanager
+def persistent_server() -> Iterator[str]:
+    """Address of the API of a server on PostgreSQL with the pool and the deployments; skips where that is not here."""
+    from flows.server.postgres import Postgres, free_port, program
+    from flows.server.start import furnish, serving
+    from tasks.errors import BadInput
+
+    try:
+        program("postgres")
+    except BadInput as error:
+        pytest.skip(str(error))
+    # Not pytest's folder: where PostgreSQL runs as another user, that one must be able to reach it.
+    folder = Path(tempfile.mkdtemp(prefix="erlnet-server-"))
+    folder.chmod(0o711)
+    database = Postgres(folder / "postgres", free_port())
+    try:
+        database.start()
+        with (
+            (folder / "server.log").open("w") as log,
+            serving("127.0.0.1", free_port(), database.url, folder / "home", log) as address,
+        ):
+            furnish(address)
+            yield address
+    finally:
+        database.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def give_flows(toy: Toy) -> None:
+    """Put the project's flows into a toy checkout, as a worker's clone has them; its own template stays."""
+    ignored = shutil.ignore_patterns("__pycache__", "templates")
+    shutil.copytree(PROJECT / "flows", toy.root / "flows", ignore=ignored, dirs_exist_ok=True)
+
+
+@contextmanager
+def worker(toy: Toy, address: str, **settings: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process worker of the checkout; its output goes to ``worker.log`` beside it."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT", "PYTHONPATH"))}
+    environment = {
+        **kept,
+        "PREFECT_API_URL": address,
+        "PREFECT_HOME": str(toy.root / ".prefect"),
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "ERLNET_ROOT": str(toy.root),
+        **settings,
+    }
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "erlnet", "--limit", "4",
+               "--name", toy.root.name]  # fmt: skip
+    with (toy.root.parent / f"{toy.root.name}-worker.log").open("ab") as log:
+        process = subprocess.Popen(
+            command, cwd=toy.root, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 120.0) -> Any:
+    """The first true value of ``condition``; fails where none comes."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.2)
+    return value
