@@ -79,9 +79,9 @@ def _gaps(metrics: dict[str, Any], flame: FlameSequence) -> str:
     more = f" and {len(spans) - SPANS} more" if len(spans) > SPANS else ""
     unseen = int((~flame.tracked).sum())
     return (
-        f"Not seen in {unseen} frames, in {gaps['number']} gaps, the longest of {gaps['longest']} frames: "
-        f"{metrics['filled_frames']} frames of {gaps['filled']} short gaps were interpolated and are marked, "
-        f"{gaps['split']} longer ones split the sequence and stay empty. Frames {named}{more}."
+        f"Not seen in {unseen} of {len(flame)} frames; gaps: {gaps['number']}, the longest {gaps['longest']} frames. "
+        f"Short gaps are interpolated and marked ({gaps['filled']}, {metrics['filled_frames']} frames in all); longer "
+        f"ones stay empty and split the sequence ({gaps['split']}). Frames {named}{more}."
     )
 
 

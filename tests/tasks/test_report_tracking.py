@@ -37,7 +37,8 @@ def test_gaps_are_named_and_shown() -> None:
     sequence = replace(sequence, tracked=tracked, translation=translation, landmark_error=error)
     metrics = track_metrics() | {"gaps": {"number": 2, "longest": 3, "filled": 1, "split": 1}, "filled_frames": 2}
     said = track_quality(metrics, sequence)["gaps"]
-    assert "Not seen in 5 frames, in 2 gaps, the longest of 3 frames" in said
+    assert "Not seen in 5 of 44 frames; gaps: 2, the longest 3 frames." in said
+    assert "marked (1, 2 frames in all); longer ones stay empty and split the sequence (1)." in said
     assert "Frames 5 to 6 (filled in), 20 to 22 (left empty)." in said
     rows = shown_rows(sequence)
     assert len(rows) <= 8
