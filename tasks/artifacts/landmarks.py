@@ -7,6 +7,7 @@ import numpy as np
 
 from models.landmarks.layouts import LandmarkLayout, layout_of
 from tasks.artifacts.tables import read_table, vectors, write_table
+from tasks.errors import DamagedArtifact
 
 FORMAT = "erlnet.landmarks/1"
 
@@ -45,5 +46,10 @@ def write_landmarks(path: Path, track: LandmarkTrack) -> None:
 def read_landmarks(path: Path) -> LandmarkTrack:
     """Raises MissingInput or DamagedArtifact."""
     table, header = read_table(path, FORMAT, ["frame", "points"], "the track stage")
-    points = vectors(table, "points").reshape(len(table), header["landmarks"], 3)
-    return LandmarkTrack(vectors(table, "frame"), points, header["detector"], header["image_size"])
+    try:
+        points = vectors(table, "points").reshape(len(table), header["landmarks"], 3)
+        layout_of(points)
+        return LandmarkTrack(vectors(table, "frame"), points, header["detector"], header["image_size"])
+    except (KeyError, ValueError, TypeError) as error:
+        reason = f"the header lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise DamagedArtifact(Path(path), reason) from error

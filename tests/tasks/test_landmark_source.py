@@ -22,6 +22,7 @@ from tasks.artifacts.layout import AssetFolder
 from tasks.artifacts.masks import Label, MaskReader
 from tasks.errors import BadInput
 from tasks.fitted_mesh import fitted_mesh
+from tasks.overlay import DETECTED, Overlay
 from tasks.registry import sha256_of
 
 SOURCES = ("mesh", "dlib68", "fan68")
@@ -132,6 +133,9 @@ def test_frames_dropped_at_random_shift_nothing(
         mesh = fitted_mesh(read_head(assets.open_head), sequence)
         true = true_points(read_head(assets.open_head), "mesh")
         assert np.median(np.linalg.norm(mesh[..., :2] - true, axis=-1)) < 3.0
+        drawn = Overlay(read_head(assets.open_head), sequence, landmarks).draw(pictures[15], 15)
+        x, y = (2 * landmarks.points[15, 30, :2]).astype(int)  # the tip of the nose
+        assert np.abs(drawn[y, x].astype(int) - DETECTED).sum() < 80
         header = parse.run(folder, parse.ParseParams(samples=4))
         assert header["parts"]["mesh"].startswith("the fitted head's (landmarks: dlib")
         labels = MaskReader(folder.masks)[15]

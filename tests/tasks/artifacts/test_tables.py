@@ -9,6 +9,7 @@ from tasks.artifacts.frames import FrameTable, read_frame_table, write_frames
 from tasks.artifacts.landmarks import LandmarkTrack, read_landmarks, write_landmarks
 from tasks.artifacts.masks import ROW_GROUP, Label, MaskReader, write_masks
 from tasks.artifacts.speech import SpeechTrack, read_speech, write_speech
+from tasks.artifacts.tables import write_table
 from tasks.errors import DamagedArtifact, MissingInput
 
 
@@ -32,6 +33,23 @@ def test_landmarks_round_trip_and_found(tmp_path: Path):
     np.testing.assert_array_equal(read.points, points)
     assert read.found.tolist() == [True, True, False, True, True]
     assert (read.detector, read.image_size) == ("mesh", 256)
+    assert read.layout.name == "mesh"
+
+
+def test_sixty_eight_landmarks_are_a_set_and_fifty_one_are_none(tmp_path: Path):
+    points = np.zeros((3, 68, 3), np.float32)
+    path = tmp_path / "l.parquet"
+    write_landmarks(path, LandmarkTrack(np.arange(3), points, "dlib", 256))
+    assert read_landmarks(path).layout.name == "ibug68"
+    write_landmarks(path, LandmarkTrack(np.arange(3), points[:, :51], "dlib", 256))
+    with pytest.raises(DamagedArtifact, match="no set of landmarks has 51 points"):
+        read_landmarks(path)
+    write_table(path, "erlnet.landmarks/1", {"frame": np.arange(3), "points": points}, {"landmarks": 67})
+    with pytest.raises(DamagedArtifact, match="reshape"):
+        read_landmarks(path)
+    write_table(path, "erlnet.landmarks/1", {"frame": np.arange(3), "points": points}, {})
+    with pytest.raises(DamagedArtifact, match="the header lacks 'landmarks'"):
+        read_landmarks(path)
 
 
 def test_speech_round_trip_and_wrong_kind(tmp_path: Path):
