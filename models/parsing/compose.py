@@ -20,6 +20,8 @@ from models.parsing.seeds import LEAST_COLOURS, hair_past_the_ears, seed_colours
 ANY_COLOUR = np.array([0.03, 0.03, 0.03, 0.25])  # clothes may hold colours that no sample had
 COLOUR_WEIGHT = 0.7
 BLUR = 1 / 42  # side of the window that colours are averaged over, of the picture's side
+NECK_MUST = 3.0  # log odds that a neck loses whose colour is not skin's: a tie, a scarf
+SKIN_LIKE = (-0.5, 1.0)  # log densities between which a colour begins to be skin's
 SILHOUETTE = 1.5  # log odds for being inside the fitted head's skull or neck
 CERTAIN = 0.8  # matte above which a pixel's colour is taken to be the person's
 
@@ -70,7 +72,10 @@ class Composer:
         points = moved(frame.points, frame.shape, shape)
         axes = head_axes(points)
         scores = self._prior(axes, lobe_line(points, axes, shape))
-        scores += COLOUR_WEIGHT * cv2.blur(colour, (window, window))
+        colour = cv2.blur(colour, (window, window))
+        scores += COLOUR_WEIGHT * colour
+        strange = (SKIN_LIKE[1] - colour[..., NECK]) / (SKIN_LIKE[1] - SKIN_LIKE[0])
+        scores[..., NECK] -= NECK_MUST * np.clip(strange, 0, 1)
         if frame.skull is not None:
             inside = SILHOUETTE * hull(moved(frame.skull, frame.shape, shape), shape)
             scores[..., TORSO] -= inside
