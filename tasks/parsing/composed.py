@@ -21,6 +21,8 @@ from models.parsing.compose import Composer
 from models.parsing.evidence import Evidence, moved, reduced
 from models.parsing.finish import finish
 from models.parsing.matte import PersonMatte, every_nth_matte
+from models.parsing.outline import FACE_OVAL
+from models.parsing.steady import Steady
 from models.parsing.vote import vote
 from tasks.ahead import ahead
 from tasks.artifacts.flame import FlameSequence, read_flame
@@ -31,7 +33,7 @@ from tasks.artifacts.video import read_frames, read_some_frames
 from tasks.errors import DamagedArtifact, StageFailed
 from tasks.fitted_mesh import fitted_mesh
 
-Frame = tuple[int, tuple[int, int]]  # id, shape of the picture
+Frame = tuple[int, tuple[int, int], np.ndarray]  # id, shape of the picture, the picture reduced
 SKULL_REGIONS = ("face", "scalp", "ears")
 CHUNK = 64  # frames whose head is posed at once
 PERHAPS = 0.3  # matte above which a pixel is kept out of the background plate
@@ -64,6 +66,7 @@ class ComposedLabels:
             landmarks = replace(landmarks, points=fitted_mesh(head, flame))
             mesh_by = f"the fitted head's (landmarks: {mesh_by})"
         points, lost = fill_short_gaps(landmarks, fill_gap)
+        points = calm_outline(points)
         if lost.all():
             raise StageFailed(
                 f"{folder.landmarks} has a face in none of its {len(landmarks)} frames: nothing can be parsed"
@@ -92,15 +95,17 @@ class ComposedLabels:
         self._composer.fit(chosen)
 
     def labels(self) -> Generator[np.ndarray, None, None]:
+        steady = Steady()
         with ahead(self._evidence.all(self._matte, self._every)) as known:
 
             def scored() -> Iterator[tuple[Frame, np.ndarray | None, np.ndarray]]:
                 for i, shape, frame in known:
                     scores = None if frame.points is None else self._composer.scores(frame)
-                    yield (i, shape), scores, frame.matte
+                    yield (i, shape, frame.rgb), scores, frame.matte
 
             with ahead(scored()) as scores_of:
-                for (i, shape), scores, share in vote(scores_of, self._weights):
+                for (i, shape, small), voted, share in vote(scores_of, self._weights):
+                    scores, share = steady(small, voted, share)
                     yield finish(scores, share, None if scores is None else self._evidence.points[i], shape)
 
     def facts(self) -> dict[str, Any]:
@@ -126,6 +131,20 @@ def fill_short_gaps(track: LandmarkTrack, longest: int) -> tuple[np.ndarray, np.
             points[before + 1 : after] = points[before] * (1 - share) + points[after] * share
             found[before + 1 : after] = True
     return points, ~found
+
+
+def calm_outline(points: np.ndarray) -> np.ndarray:
+    """Points [N, 478, 3] with the face's outline averaged over neighbouring frames, 1 : 2 : 1.
+
+    The detector's jitter would move the face's edge over hair and neck.  Lips and lids are left alone: they are fast.
+    """
+    own = points[:, FACE_OVAL]
+    before, after = np.roll(own, 1, 0), np.roll(own, -1, 0)
+    before[:1], after[-1:] = own[:1], own[-1:]
+    before, after = (np.where(np.isnan(other), own, other) for other in (before, after))
+    result = points.copy()
+    result[:, FACE_OVAL] = (before + 2 * own + after) / 4
+    return result
 
 
 class _EvidenceMaker:
