@@ -54,7 +54,7 @@ def build(root: Path) -> None:
         imports = "".join(f"    import {'.'.join(parts)}\n" for parts in names if parts[-1] != "__init__")
         # Imported for the closure only: the stage depends on as many files as the real one.
         (root / "tasks" / f"{stage}.py").write_text(f"{STAGE}\n\ndef _never():\n{imports}    pass\n")
-    (root / "tasks" / "intake.py").write_text("print('{}')\n")
+    (root / "tasks" / "check.py").write_text("print('{\"gates\": []}')\n")
     shutil.copytree(PROJECT / "flows" / "templates", root / "flows" / "templates")
     for name in ("params.yaml", ".dvcignore"):
         shutil.copy(PROJECT / name, root / name)

@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from flows.commands import machine, pipeline, portraits, subjects
+from flows.commands import check, machine, pipeline, portraits, subjects
 from tasks.errors import BadInput, TaskError
 
 # typer carries its own copy of click, or uses the installed one, depending on its version.
@@ -27,6 +27,7 @@ app = typer.Typer(
     help="Personal, style-controllable talking portraits from a few minutes of video.",
 )
 # In the order of the help page.  A command's name is its function's, with '-' for '_'.
+app.command()(check.check)
 app.command()(pipeline.onboard)
 app.command()(portraits.animate)
 app.command()(portraits.overlay)

@@ -6,15 +6,17 @@ data/inbox/anna.yaml     id: anna / consent: "..." / style: neutral / profile: c
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from flows.fleet import Fleet
+from flows.gates import Quarantined
 from flows.onboarding import Request
 from tasks.artifacts.atomic import write_text
+from tasks.artifacts.subject import SubjectRecord
 from tasks.errors import BadInput
 
 QUIET = 30.0  # seconds a file must have been left alone before it counts as whole
@@ -29,31 +31,41 @@ class Ticket(BaseModel):
     consent: str = Field(min_length=1, max_length=2000)
     style: str = "neutral"
     profile: str = "cpu"
+    force: bool = False
 
 
 @dataclass(frozen=True)
 class Taken:
-    """What became of the inbox: new subject ids, and the reason for every video that was rejected, by file name."""
+    """What became of the inbox.
 
-    subjects: list[str]
-    rejected: dict[str, str]
+    subjects: new ids.  rejected: why a video cannot be used at all, by file name.  quarantined: records of those that
+    failed the gates, by file name.
+    """
+
+    subjects: list[str] = field(default_factory=list)
+    rejected: dict[str, str] = field(default_factory=dict)
+    quarantined: dict[str, SubjectRecord] = field(default_factory=dict)
 
 
 def take_in(fleet: Fleet, quiet: float = QUIET, look_twice: float = LOOK_TWICE) -> Taken:
     """Register every video of the inbox that is whole.
 
     A registered video leaves the inbox: the subject's folder has it, by checksum.  One that cannot be used goes to
-    ``rejected/`` beside a file with the reason.  Where registering fails for a reason that is not the video's (disk
+    ``rejected/`` beside a file with the reason, one that fails the gates to ``quarantine/`` beside its reasons: it can
+    be put back with ``force: true`` in its ticket.  Where registering fails for a reason that is not the video's (disk
     full, DVC), it stays for the next time and the error is raised.
     """
-    taken = Taken([], {})
+    taken = Taken()
     for video, ticket in _whole(fleet.root / "data" / "inbox", quiet, look_twice):
         try:
             request = _request(video, ticket)
             fleet.register(request)
+        except Quarantined as error:
+            taken.quarantined[video.name] = error.record
+            _set_aside("quarantine", video, ticket, "\n".join(error.record.reasons))
         except BadInput as error:
             taken.rejected[video.name] = str(error)
-            _reject(video, ticket, str(error))
+            _set_aside("rejected", video, ticket, str(error))
         else:
             taken.subjects.append(request.subject)
             video.unlink()
@@ -86,11 +98,12 @@ def _request(video: Path, ticket: Path) -> Request:
         raise BadInput(f"{ticket.name}: {'.'.join(map(str, first['loc'])) or 'content'}: {first['msg']}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadInput(f"{ticket.name} is not a YAML file: {str(error).splitlines()[0]}") from None
-    return Request(video, data.id, data.consent, data.style, data.profile)
+    return Request(video, data.id, data.consent, data.style, data.profile, data.force)
 
 
-def _reject(video: Path, ticket: Path, reason: str) -> None:
-    folder = video.parent / "rejected"
+def _set_aside(name: str, video: Path, ticket: Path, reason: str) -> None:
+    """Move the pair to the folder ``name`` of the inbox, beside a file with the reason."""
+    folder = video.parent / name
     folder.mkdir(exist_ok=True)
     # A second video of the same name must not overwrite the first.
     stem, number = video.stem, 1

@@ -9,10 +9,12 @@ from pydantic import Field
 from flows.bridge.planner import Target
 from flows.bridge.runner import task_runner
 from flows.fleet import open_fleet
+from flows.gates import Quarantined, publish
 from flows.onboarding import Request
 from flows.outcome import one_line
 from flows.repro import LIMIT, MOST, STAGE_TIMEOUT, Limit, Timeout, reproduce
-from tasks.artifacts.layout import SUBJECT_ID, repository_root
+from tasks.artifacts.layout import SUBJECT_ID, SubjectFolder, repository_root
+from tasks.artifacts.subject import read_subject
 
 SubjectId = Annotated[str, Field(pattern=f"^{SUBJECT_ID.pattern}$", description="id of the subject")]
 Statement = Annotated[str, Field(min_length=1, max_length=2000, description="why this likeness may be used")]
@@ -28,10 +30,20 @@ def onboard(
     consent: Statement,
     style: StyleLabel = "neutral",
     profile: Profile = "cpu",
+    force: bool = False,
     limit: Limit = LIMIT,
     stage_timeout: Timeout = STAGE_TIMEOUT,
 ) -> None:
-    """Register ``video`` as ``subject`` and run what is stale; the same request again resumes."""
+    """Register ``video`` as ``subject`` and run what is stale; the same request again resumes.
+
+    A video that fails the gates ends the flow in state Quarantined; ``force`` goes on all the same.  What every gate
+    said is an artifact of the run.
+    """
     with open_fleet(repository_root()) as fleet:
-        fleet.register(Request(video, subject, consent, style, profile))
+        try:
+            fleet.register(Request(video, subject, consent, style, profile, force))
+        except Quarantined as error:
+            publish(error.record)
+            raise
+        publish(read_subject(SubjectFolder.of(subject, fleet.root).record))
         reproduce(fleet, [Target(subject)], limit, stage_timeout)

@@ -1,4 +1,4 @@
-"""Registers a subject: checks the video, copies it, writes record and pipeline.  All of it, or nothing.
+"""Registers a subject: asks the gates, copies the video, writes record and pipeline.  All of it, or nothing.
 
 The folder is built beside its final place under a name that git and DVC ignore, and renamed when it is whole.
 """
@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flows.environment import stage_environment
+from flows.gates import Quarantined, ask_gates, failing, lift, quarantine, stopped_at_the_gates
 from flows.pipeline import GITIGNORE, PipelineWriter
 from tasks.artifacts.atomic import write_text
 from tasks.artifacts.layout import SubjectFolder, check_subject_id
-from tasks.artifacts.subject import Consent, Source, SubjectRecord, read_subject, write_subject
+from tasks.artifacts.subject import Consent, GateRecord, Source, SubjectRecord, read_subject, write_subject
 from tasks.errors import BadInput, StageFailed
 from tasks.params import read_profiles
 
@@ -26,29 +27,40 @@ BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class Request:
-    """What onboarding is asked for.  video: any file PyAV can read.  consent: why this likeness may be used."""
+    """What onboarding is asked for.
+
+    video: any file PyAV can read.  consent: why this likeness may be used.  force: go on although gates fail.
+    """
 
     video: Path
     subject: str
     consent: str
     style: str = "neutral"
     profile: str = "cpu"
+    force: bool = False
 
 
 def register(root: Path, request: Request) -> bool:
     """Make the subject's folder; returns whether that was new.
 
-    The same request a second time changes nothing, and completes a registration that was cut short.
-    Raises BadInput for anything unusable about the request, StageFailed where DVC cannot take the video in.
+    The same request a second time changes nothing, and completes a registration that was cut short.  A video that fails
+    the gates leaves the record that says so and nothing else, until a better one is handed in under the same id.
+    Raises Quarantined for that, BadInput for anything unusable about the request, StageFailed where DVC cannot take the
+    video in.
     """
     check(root, request)
     folder = SubjectFolder.of(request.subject, root)
-    if folder.root.exists():
+    if folder.root.exists() and not stopped_at_the_gates(folder):
         _check_same(folder, request)
         created = False
     else:
-        inspect_video(root, request.video)
-        _build(root, folder, request)
+        gates = ask_gates(root, request.video)
+        if failing(gates) and not request.force:
+            record = _record(request, *_measure(request.video), gates)
+            quarantine(folder, record)
+            raise Quarantined(request.video, record)
+        lift(folder)
+        _build(root, folder, request, gates)
         created = True
     if not folder.source.with_name("source.video.dvc").exists():
         try:
@@ -75,19 +87,6 @@ def check(root: Path, request: Request) -> None:
         raise BadInput(f"video {request.video} {kind}: give the path of a video file")
 
 
-def inspect_video(root: Path, video: Path) -> None:
-    """Let ``tasks.intake`` look at the video, in a process of its own.  Raises BadInput with its one line."""
-    command = [sys.executable, "-m", "tasks.intake", str(video.resolve()), "--json"]
-    result = subprocess.run(command, cwd=root, env=stage_environment(), capture_output=True, text=True, check=False)
-    if result.returncode == 0:
-        return
-    lines = [line for line in result.stderr.splitlines() if line.startswith("intake: error: ")]
-    if result.returncode == 2 and lines:
-        raise BadInput(lines[-1].removeprefix("intake: error: "))
-    last = (result.stderr.strip().splitlines() or [f"exit status {result.returncode}"])[-1]
-    raise StageFailed(f"the check of {video} did not finish: {last}")
-
-
 def _check_same(folder: SubjectFolder, request: Request) -> None:
     if not folder.record.exists():
         raise BadInput(f"{folder.root} exists but has no subject.yaml: move it away or choose another id")
@@ -99,22 +98,30 @@ def _check_same(folder: SubjectFolder, request: Request) -> None:
             raise BadInput(
                 f"subject {folder.id!r} exists with {what} {have[what]!r}: choose another id, or edit {folder.record}"
             )
-    if _sha256(request.video) != record.source.sha256:
+    if _measure(request.video)[0] != record.source.sha256:
         raise BadInput(f"subject {folder.id!r} exists and was made from another video: choose another id")
 
 
-def _build(root: Path, folder: SubjectFolder, request: Request) -> None:
+def _record(request: Request, digest: str, size: int, gates: list[GateRecord]) -> SubjectRecord:
+    failed = failing(gates)
+    return SubjectRecord(
+        id=request.subject,
+        source=Source(name=request.video.name, sha256=digest, bytes=size),
+        consent=Consent(statement=request.consent, recorded=datetime.now(UTC).isoformat(timespec="seconds")),
+        profile=request.profile,
+        style=request.style,
+        status="quarantined" if failed and not request.force else "active",
+        reasons=[] if request.force else [gate.line for gate in failed],
+        gates=gates,
+        forced=[gate.gate for gate in failed] if request.force else [],
+    )
+
+
+def _build(root: Path, folder: SubjectFolder, request: Request, gates: list[GateRecord]) -> None:
     temporary = SubjectFolder(folder.root.with_name(f".incoming-{secrets.token_hex(4)}"))
     temporary.root.mkdir(parents=True)
     try:
-        digest, size = copy_hashed(request.video, temporary.source)
-        record = SubjectRecord(
-            id=request.subject,
-            source=Source(name=request.video.name, sha256=digest, bytes=size),
-            consent=Consent(statement=request.consent, recorded=datetime.now(UTC).isoformat(timespec="seconds")),
-            profile=request.profile,
-            style=request.style,
-        )
+        record = _record(request, *copy_hashed(request.video, temporary.source), gates)
         write_subject(temporary.record, record)
         text = PipelineWriter(root).render(request.subject, request.profile)
         temporary.pipeline.write_text(text, encoding="utf-8")
@@ -142,9 +149,10 @@ def copy_hashed(source: Path, destination: Path) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
-def _sha256(path: Path) -> str:
+def _measure(path: Path) -> tuple[str, int]:
+    """sha256 and length of a file."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size
 
 
 def add_to_dvc(root: Path, folder: SubjectFolder) -> None:

@@ -6,6 +6,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from prefect.states import Failed, State
 
+from flows.gates import Quarantined
 from tasks.errors import BadInput, TaskError
 from tasks.stage import explain_os_error
 
@@ -13,6 +14,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 BAD_INPUT = "BadInput"  # name of the state: tells a user's mistake from a failed stage
+QUARANTINED = "Quarantined"  # and this one a video that failed the gates
 
 
 def one_line(function: Callable[P, T]) -> Callable[P, T | State[Any]]:
@@ -22,6 +24,8 @@ def one_line(function: Callable[P, T]) -> Callable[P, T | State[Any]]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> T | State[Any]:
         try:
             return function(*args, **kwargs)
+        except Quarantined as error:
+            return Failed(name=QUARANTINED, message=str(error))
         except BadInput as error:
             return Failed(name=BAD_INPUT, message=str(error))
         except TaskError as error:
@@ -37,4 +41,4 @@ def raise_unless_completed(state: State[Any]) -> None:
     if state.is_completed():
         return
     message = state.message or f"the flow ended in state {state.name}"
-    raise BadInput(message) if state.name == BAD_INPUT else TaskError(message)
+    raise BadInput(message) if state.name in (BAD_INPUT, QUARANTINED) else TaskError(message)

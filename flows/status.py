@@ -1,11 +1,12 @@
 """Where every stage of every subject stands: DVC's word on what is stale, the run records' on what runs or failed."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from flows.bridge.planner import look
+from flows.gates import stopped_at_the_gates
 from flows.pipeline import PipelineWriter
 from tasks.artifacts import run_record
 from tasks.artifacts.frozen import read_frozen
@@ -29,7 +30,7 @@ class StageStatus:
 class SubjectStatus:
     """error: why the subject's files cannot be read; its stages are then all ``failed``.
 
-    frozen: since when and why it is left alone; empty where it is not.
+    frozen: since when and why it is left alone; empty where it is not.  quarantined: for what reasons, likewise.
     """
 
     id: str
@@ -38,6 +39,7 @@ class SubjectStatus:
     stages: dict[str, StageStatus]
     error: str = ""
     frozen: str = ""
+    quarantined: list[str] = field(default_factory=list)
 
 
 def subject_states(root: Path, subjects: Iterable[str]) -> list[SubjectStatus]:
@@ -47,11 +49,13 @@ def subject_states(root: Path, subjects: Iterable[str]) -> list[SubjectStatus]:
     errors: dict[str, str] = {}
     redefined: dict[str, list[str]] = {}
     for subject in subjects:
+        if stopped_at_the_gates(SubjectFolder.of(subject, root)):
+            continue
         try:
             redefined[subject] = writer.changed_stages(SubjectFolder.of(subject, root))
         except (TaskError, FileNotFoundError, SyntaxError) as error:
             errors[subject] = str(error)
-    graph = look(root, [subject for subject in subjects if subject not in errors], redefined)
+    graph = look(root, list(redefined), redefined)
     errors |= {unit: why for unit, why in graph.broken.items() if unit}
     reasons = {
         address: ", ".join(stage.reasons) or "its definition changed"
@@ -82,8 +86,11 @@ def _subject(
         return SubjectStatus(subject, record.profile, record.style, stages, error)
     quarantined = "; ".join(record.reasons) or "quarantined" if record.status == "quarantined" else None
     frozen = " ".join(filter(None, [f"since {thaw.since}", thaw.reason and f"({thaw.reason})"])) if thaw else ""
+    if stopped_at_the_gates(folder):
+        stages = {name: StageStatus("quarantined", quarantined or "") for name in names}
+        return SubjectStatus(subject, record.profile, record.style, stages, quarantined=record.reasons)
     stages = {name: _stage(folder, name, stale.get((subject, name)), quarantined, frozen) for name in names}
-    return SubjectStatus(subject, record.profile, record.style, stages, frozen=frozen)
+    return SubjectStatus(subject, record.profile, record.style, stages, frozen=frozen, quarantined=record.reasons)
 
 
 def _stage(folder: SubjectFolder, name: str, stale: str | None, quarantined: str | None, frozen: str) -> StageStatus:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from flows.subjects.disk import Disk, Usage
     from flows.subjects.remove import Proof
     from flows.upgrade import StageReasons, Upgrade
+    from tasks.artifacts.subject import GateRecord
     from tasks.assets import AssetState
 
 
@@ -52,10 +53,30 @@ def status_table(states: Sequence["SubjectStatus"]) -> str:
             continue
         if state.frozen:
             notes.append(f"{state.id}: frozen {state.frozen}; 'erlnet unfreeze {state.id}' lets it run again")
+        if state.quarantined:
+            notes.append(f"{state.id} is quarantined: {'; '.join(state.quarantined)}")
         for name, stage in state.stages.items():
-            if stage.state in ("failed", "quarantined"):
+            if stage.state == "failed" or (stage.state == "quarantined" and not state.quarantined):
                 notes.append(f"{name} of {state.id} {stage.state}: {stage.message}")
     return "\n".join([table(["subject", *names], rows), *notes])
+
+
+def gates_table(gates: Sequence["GateRecord"]) -> None:
+    """Print every gate: what was measured, what is asked for, and what to do where that is not met."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    colours = {"pass": "green", "warn": "yellow", "fail": "bold red", "not measured": "dim"}
+    grid = Table(box=None, pad_edge=False)
+    for name in ("check", "verdict", "measured", "asked for", ""):
+        grid.add_column(name, justify="right" if name == "measured" else "left", overflow="fold")
+    for gate in gates:
+        said = "" if gate.verdict == "not measured" else gate.verdict
+        style = colours[gate.verdict]
+        grid.add_row(gate.gate, Text(said, style), gate.measured, gate.limits, Text(gate.advice))
+    console = Console()
+    console.print(grid) if console.is_terminal else Console(width=200).print(grid)
 
 
 def plan_table(plan: "Plan") -> str:

@@ -34,6 +34,7 @@ def provenance(
         "subject": record.id,
         "source": {"name": record.source.name, "sha256": record.source.sha256},
         "consent": {"statement": record.consent.statement, "recorded": record.consent.recorded},
+        "forced_past": record.forced,
         "head": head,
         "weights": {role: sha256_of(path) for role, path in weights.items()},
         "weights_md5": {role: _md5_of(path) for role, path in weights.items()},

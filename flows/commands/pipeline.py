@@ -20,6 +20,7 @@ def onboard(
     consent: Annotated[str, typer.Option(help="why this person's likeness may be used; recorded with the subject")],
     style: Annotated[str, typer.Option(help="label of the speaking style")] = "neutral",
     profile: Annotated[str, typer.Option(help="demo, cpu or gpu")] = "cpu",
+    force: Annotated[bool, typer.Option("--force", help="go on although checks fail; that is recorded")] = False,
     limit: Limit = 2,
 ) -> None:
     """Make a subject of VIDEO and run every stage."""
@@ -33,7 +34,7 @@ def onboard(
     started = time.time()
     # Before Prefect is started: bad input is refused at once, and where nothing is to do nothing is started.
     with open_fleet(root) as fleet:
-        fleet.register(Request(video.resolve(), subject, consent, style, profile))
+        fleet.register(Request(video.resolve(), subject, consent, style, profile, force))
         fleet.begin()
     plan = make_plan(root, [Target(subject)])
     if plan.broken:
@@ -47,7 +48,14 @@ def onboard(
 
         run_flow(
             flow,
-            {"video": video.resolve(), "subject": subject, "consent": consent, "style": style, "profile": profile},
+            {
+                "video": video.resolve(),
+                "subject": subject,
+                "consent": consent,
+                "style": style,
+                "profile": profile,
+                "force": force,
+            },
             limit,
         )
     else:

@@ -30,6 +30,7 @@ def re_source(
     video: Annotated[Path | None, typer.Argument(help="the new video")] = None,
     consent: Annotated[str, typer.Option(help="why this video may be used; recorded with it")] = "",
     back: Annotated[bool, typer.Option("--back", help="restore what was there before the last re-source")] = False,
+    force: Annotated[bool, typer.Option("--force", help="go on although checks fail; that is recorded")] = False,
     limit: Limit = 2,
 ) -> None:
     """Make SUBJECT from another video and run every stage again; the old state is kept until that is done."""
@@ -44,7 +45,7 @@ def re_source(
         go_back(root, subject)
         print(f"subject {subject} is as it was before its last re-source")
         return
-    new = work(root, subject, video.resolve(), consent)
+    new = work(root, subject, video.resolve(), consent, force)
     print(f"subject {subject} is made from {video.name}" + ("" if new else " already"))
     if make_plan(root, [Target(subject)]).stages:
         from flows.repro import repro as flow

@@ -11,20 +11,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flows.bridge.planner import Target, make_plan
-from flows.onboarding import add_to_dvc, copy_hashed, inspect_video
+from flows.gates import ask_gates, failing, stopped_at_the_gates
+from flows.onboarding import add_to_dvc, copy_hashed
 from flows.subjects.folders import exchange, link_tree
 from flows.subjects.known import check_idle, known
 from tasks.artifacts.layout import SubjectFolder
-from tasks.artifacts.subject import Consent, Earlier, Source, SubjectRecord, read_subject, write_subject
+from tasks.artifacts.subject import Consent, Earlier, GateRecord, Source, SubjectRecord, read_subject, write_subject
 from tasks.errors import BadInput
 from tasks.registry import sha256_of
 
 
-def re_source(root: Path, subject: str, video: Path, consent: str) -> bool:
+def re_source(root: Path, subject: str, video: Path, consent: str, force: bool = False) -> bool:
     """Let ``subject`` be made from ``video``; returns False where it is already.  Nothing is run.
 
-    consent: why this video may be used; recorded with it.  Raises BadInput for an unusable request or video,
-    StageFailed where DVC cannot take the video in.
+    consent: why this video may be used; recorded with it.  force: go on although gates fail.  Raises BadInput for an
+    unusable request or video, StageFailed where DVC cannot take the video in.
     """
     places = _Places(root, subject)
     places.mend()
@@ -37,8 +38,12 @@ def re_source(root: Path, subject: str, video: Path, consent: str) -> bool:
         new = False
     else:
         check_idle(folder)
-        inspect_video(root, video)
-        _build(places, record, video, consent)
+        gates = ask_gates(root, video)
+        failed = failing(gates)
+        if failed and not force:
+            why = "; ".join(gate.line for gate in failed)
+            raise BadInput(f"{video.name} fails the checks and {subject!r} stays as it is: {why} (--force goes on)")
+        _build(places, record, video, consent, gates)
         places.swap()
         new = True
     if not folder.source_link.exists():
@@ -124,11 +129,13 @@ def _check(folder: SubjectFolder, video: Path, consent: str) -> None:
     if not video.is_file():
         kind = "is not a file" if video.exists() else "does not exist"
         raise BadInput(f"video {video} {kind}: give the path of a video file")
+    if stopped_at_the_gates(folder):
+        raise BadInput(f"subject {folder.id!r} has no source yet: hand the video in with 'erlnet onboard'")
     if folder.frozen.exists():
         raise BadInput(f"subject {folder.id!r} is frozen: 'erlnet unfreeze {folder.id}' first")
 
 
-def _build(places: _Places, record: SubjectRecord, video: Path, consent: str) -> None:
+def _build(places: _Places, record: SubjectRecord, video: Path, consent: str, gates: list[GateRecord]) -> None:
     folder, building = places.folder, places.building
     changed = (folder.record.name, folder.source.name, folder.source_link.name, folder.checkpoints.name)
     link_tree(folder.root, building.root, changed)
@@ -140,5 +147,7 @@ def _build(places: _Places, record: SubjectRecord, video: Path, consent: str) ->
         "earlier": [*record.earlier, Earlier(source=record.source, consent=record.consent)],
         "status": "active",  # what was wrong with the old video says nothing of the new one
         "reasons": [],
+        "gates": gates,
+        "forced": [gate.gate for gate in failing(gates)],
     }
     write_subject(building.record, record.model_copy(update=changes))

@@ -1,5 +1,6 @@
 """``subject.yaml``: who the subject is, where the video came from, and that its use was consented to."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,8 +37,47 @@ class Earlier(BaseModel):
     consent: Consent
 
 
+Verdict = Literal["pass", "warn", "fail", "not measured"]
+
+
+class GateRecord(BaseModel):
+    """What one gate (tasks/gates) said of the source video.
+
+    value: the measured number in ``unit``; None where nothing could be measured.  limits: what was asked for, in words.
+    advice: one sentence: what it means and what to do; empty where there is nothing to do.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    gate: str
+    verdict: Verdict
+    value: float | None
+    unit: str
+    limits: str
+    advice: str = ""
+
+    @property
+    def measured(self) -> str:
+        """The number with its unit, for people."""
+        return "not measured" if self.value is None else f"{self.value:.4g} {self.unit}".strip()
+
+    @property
+    def line(self) -> str:
+        """``face size 41 px (at least 64 px): film closer``."""
+        return f"{self.gate} {self.measured} ({self.limits}): {self.advice}"
+
+
+def overall(gates: Iterable[GateRecord]) -> Verdict:
+    """The worst verdict of all; what was not measured does not count."""
+    given = {gate.verdict for gate in gates}
+    return "fail" if "fail" in given else "warn" if "warn" in given else "pass"
+
+
 class SubjectRecord(BaseModel):
-    """Everything that is known of a subject before any stage has run."""
+    """Everything that is known of a subject before any stage has run.
+
+    status, reasons: ``quarantined`` with the reasons where the source was found unusable; no stage runs then.
+    gates: what the gates said.  forced: the failing ones that ``--force`` went past.
+    """
 
     model_config = ConfigDict(extra="forbid")
     id: str
@@ -47,9 +87,11 @@ class SubjectRecord(BaseModel):
     style: str = "neutral"
     split: Literal["first 10/11 train, last 1/11 test"] = "first 10/11 train, last 1/11 test"
     status: Literal["active", "quarantined"] = "active"
-    reasons: list[str] = []  # why it is quarantined
     formerly: list[str] = []  # ids before renaming, oldest first: renders made then carry them
     earlier: list[Earlier] = []  # sources before re-sourcing, oldest first
+    reasons: list[str] = []
+    gates: list[GateRecord] = []
+    forced: list[str] = []
 
     @field_validator("id")
     @classmethod
@@ -58,9 +100,9 @@ class SubjectRecord(BaseModel):
 
 
 def write_subject(path: Path, record: SubjectRecord) -> None:
-    """Write atomically.  What a subject has no history of is left out."""
+    """Write atomically.  What a subject has no history of, and no gate has said, is left out."""
     data = record.model_dump()
-    for history in ("formerly", "earlier"):
+    for history in ("formerly", "earlier", "gates", "forced"):
         if not data[history]:
             del data[history]
     write_text(path, yaml.safe_dump(data, sort_keys=False, allow_unicode=True))

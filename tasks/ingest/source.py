@@ -109,6 +109,22 @@ class SourceVideo:
             pass  # what was found before still counts
         return found
 
+    def between(self, start: float, end: float) -> Iterator[tuple[float, Any]]:
+        """As ``frames``, but from ``start`` to ``end`` seconds after the first picture, without decoding all before."""
+        first = self.facts.video_start
+        self._rewind()
+        if start > 0:
+            try:
+                self._container.seek(int((first + start) / self._stream.time_base), stream=self._stream, backward=True)
+            except av.error.FFmpegError:
+                self._rewind()
+        for frame in deinterlaced(self._dated()):
+            time = float(frame.pts * frame.time_base)
+            if time >= first + end:
+                return
+            if time >= first + start:
+                yield time, frame
+
     def _rewind(self) -> None:
         # Some containers cannot seek to before their first timestamp; reopening always works.
         self._container.close()

@@ -10,6 +10,7 @@ import yaml
 from flows import inbox
 from flows.fleet import open_fleet
 from flows.inbox import Taken, take_in
+from tasks.artifacts.subject import read_subject
 from tests.flows.toy import Toy
 
 
@@ -98,3 +99,22 @@ def test_a_second_rejected_video_of_a_name_does_not_replace_the_first(toy: Toy) 
     rejected = toy.root / "data" / "inbox" / "rejected"
     assert (rejected / "anna.mp4").read_bytes() == b"bad 1"
     assert (rejected / "anna-2.mp4").read_bytes() == b"bad 2"
+
+
+def test_what_fails_the_gates_goes_to_quarantine_with_its_reasons_and_can_be_forced(toy: Toy) -> None:
+    put(toy, "anna", b"short", id="anna", consent="she signed", profile="demo")
+    put(toy, "ben", id="ben", consent="he signed", profile="demo")
+    taken = take(toy, look_twice=0)
+    assert taken.subjects == ["ben"]
+    assert taken.rejected == {}
+    assert taken.quarantined["anna.mp4"].id == "anna"
+    assert names(toy) == ["quarantine/anna.mp4", "quarantine/anna.reason.txt", "quarantine/anna.yaml"]
+    aside = toy.root / "data" / "inbox" / "quarantine"
+    assert "duration 4.2 s" in (aside / "anna.reason.txt").read_text()
+    assert read_subject(toy.folder("anna") / "subject.yaml").status == "quarantined"
+    assert not (toy.folder("anna") / "source.video").exists()
+
+    ticket = yaml.safe_load((aside / "anna.yaml").read_text())
+    put(toy, "anna", (aside / "anna.mp4").read_bytes(), **ticket, force=True)
+    assert take(toy, look_twice=0).subjects == ["anna"]
+    assert read_subject(toy.folder("anna") / "subject.yaml").forced == ["duration"]

@@ -2,14 +2,19 @@
 
 import hashlib
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from flows import onboarding
+from flows.bridge.planner import make_plan
+from flows.gates import Quarantined, lift, stopped_at_the_gates
 from flows.onboarding import Request, register
+from flows.status import subject_states
+from flows.tables import status_table
 from tasks.artifacts.layout import SubjectFolder
-from tasks.artifacts.subject import read_subject
+from tasks.artifacts.subject import read_subject, write_subject
 from tasks.errors import BadInput, StageFailed
 from tests.flows.toy import Toy
 
@@ -87,15 +92,15 @@ def test_bad_requests_are_refused_in_one_line(toy: Toy, video: Path, change: dic
     assert subjects(toy) == []
 
 
-def test_a_video_the_intake_refuses_leaves_nothing(toy: Toy, video: Path) -> None:
+def test_a_video_that_cannot_be_used_leaves_nothing(toy: Toy, video: Path) -> None:
     video.write_bytes(b"bad video")
     with pytest.raises(BadInput, match=r"^no face in the first 100 frames: film one face$"):
         register(toy.root, Request(video, "anna", "she signed", profile="demo"))
     assert subjects(toy) == []
 
 
-def test_an_intake_that_breaks_is_not_the_users_mistake(toy: Toy, video: Path) -> None:
-    (toy.root / "tasks" / "intake.py").write_text("raise RuntimeError('no decoder')\n")
+def test_a_check_that_breaks_is_not_the_users_mistake(toy: Toy, video: Path) -> None:
+    (toy.root / "tasks" / "check.py").write_text("raise RuntimeError('no decoder')\n")
     with pytest.raises(StageFailed, match="did not finish: RuntimeError: no decoder"):
         register(toy.root, Request(video, "anna", "she signed", profile="demo"))
     assert subjects(toy) == []
@@ -139,3 +144,71 @@ def test_where_dvc_fails_the_folder_is_taken_back(toy: Toy, video: Path) -> None
     with pytest.raises(StageFailed, match="DVC could not take in"):
         register(toy.root, Request(video, "anna", "she signed", profile="demo"))
     assert subjects(toy) == []
+
+
+def test_a_video_that_fails_the_gates_is_quarantined_and_nothing_else_is_kept(toy: Toy, video: Path) -> None:
+    video.write_bytes(b"short video")
+    with pytest.raises(Quarantined) as caught:
+        register(toy.root, Request(video, "anna", "she signed", profile="demo"))
+    reason = "duration 4.2 s (at least 30 s, refused below 5 s): film more"
+    assert reason in str(caught.value)
+    assert "\n" not in str(caught.value)
+    folder = SubjectFolder.of("anna", toy.root)
+    assert sorted(path.name for path in folder.root.iterdir()) == [".gitignore", "report.html", "subject.yaml"]
+    record = read_subject(folder.record)
+    assert (record.status, record.reasons, record.forced) == ("quarantined", [reason], [])
+    assert [gate.verdict for gate in record.gates] == ["fail"]
+    assert record.source.sha256 == hashlib.sha256(b"short video").hexdigest()
+    assert "film more" in folder.report.read_text()
+    plan = make_plan(toy.root)
+    assert plan.quarantined == ["anna"]
+    assert {stage.unit for stage in plan.stages.values()} <= {""}
+    (status,) = subject_states(toy.root, ["anna"])
+    assert {stage.state for stage in status.stages.values()} == {"quarantined"}
+    assert status.quarantined == [reason]
+    assert f"anna is quarantined: {reason}" in status_table([status])
+
+
+def test_a_better_video_takes_the_place_of_a_quarantined_one(toy: Toy, video: Path) -> None:
+    for content in (b"short video", b"short again"):
+        video.write_bytes(content)
+        with pytest.raises(Quarantined):
+            register(toy.root, Request(video, "anna", "she signed", profile="demo"))
+    assert read_subject(SubjectFolder.of("anna", toy.root).record).source.bytes == len(b"short again")
+    video.write_bytes(b"a long video")
+    assert register(toy.root, Request(video, "anna", "she signed", profile="demo")) is True
+    record = read_subject(SubjectFolder.of("anna", toy.root).record)
+    assert (record.status, record.reasons, record.forced) == ("active", [], [])
+    assert [gate.verdict for gate in record.gates] == ["warn"]
+    assert not SubjectFolder.of("anna", toy.root).report.exists()
+    assert subjects(toy) == ["anna"]
+
+
+def test_force_goes_on_and_says_so(toy: Toy, video: Path) -> None:
+    video.write_bytes(b"short video")
+    request = Request(video, "anna", "she signed", profile="demo")
+    with pytest.raises(Quarantined):
+        register(toy.root, request)
+    assert register(toy.root, replace(request, force=True)) is True
+    folder = SubjectFolder.of("anna", toy.root)
+    record = read_subject(folder.record)
+    assert (record.status, record.reasons, record.forced) == ("active", [], ["duration"])
+    assert folder.source.read_bytes() == b"short video"
+    assert make_plan(toy.root).quarantined == []
+    assert register(toy.root, request) is False  # what was forced once need not be forced again to resume
+
+
+def test_force_changes_nothing_about_a_file_that_cannot_be_used(toy: Toy, video: Path) -> None:
+    video.write_bytes(b"bad video")
+    with pytest.raises(BadInput, match="no face in the first 100 frames"):
+        register(toy.root, Request(video, "anna", "she signed", profile="demo", force=True))
+    assert subjects(toy) == []
+
+
+def test_a_subject_without_a_source_that_is_not_quarantined_is_left_alone(toy: Toy, video: Path) -> None:
+    register(toy.root, Request(video, "anna", "she signed", profile="demo"))
+    folder = SubjectFolder.of("anna", toy.root)
+    write_subject(folder.record, read_subject(folder.record).model_copy(update={"status": "quarantined"}))
+    assert not stopped_at_the_gates(folder)
+    lift(folder)
+    assert folder.source.exists()

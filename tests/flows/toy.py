@@ -88,13 +88,18 @@ def work(folder, name, before, after, size):
     (folder.root / after).write_bytes((folder.root / before).read_bytes() + name.encode() * size)
 """.replace("\\\\n", "\\n")
 
-INTAKE = """\
-import sys
+CHECK = """\
+import json, sys
 data = open(sys.argv[1], "rb").read()
 if data.startswith(b"bad"):
-    print("intake: error: no face in the first 100 frames: film one face", file=sys.stderr)
+    print("check: error: no face in the first 100 frames: film one face", file=sys.stderr)
     raise SystemExit(2)
-print("{}")
+short = data.startswith(b"short")
+limits = "at least 30 s, refused below 5 s"
+gate = {"gate": "duration", "verdict": "fail" if short else "warn", "value": 4.2 if short else 20.0, "unit": "s",
+        "limits": limits, "advice": "film more"}
+print(json.dumps({"verdict": gate["verdict"], "gates": [gate]}))
+raise SystemExit(2 if short else 0)
 """
 
 PARAMS = "profiles:\n  demo:\n    crop: {size: 1}\n    track: {size: 1}\n    report: {}\n  cpu: {}\n"
@@ -151,6 +156,14 @@ def build(root: Path) -> None:
     for name in ("__init__.py", "code_history.py", "errors.py", "params.py", "registry.py", "stage.py"):
         (root / "tasks").mkdir(exist_ok=True)
         shutil.copy(PROJECT / "tasks" / name, root / "tasks" / name)
+    for name in (
+        "reporting/__init__.py",
+        "reporting/quarantine.py",
+        "templates/quarantine.html.j2",
+        "templates/gates.html.j2",
+    ):
+        (root / "tasks" / name).parent.mkdir(exist_ok=True)
+        shutil.copy(PROJECT / "tasks" / name, root / "tasks" / name)
     shutil.copytree(
         PROJECT / "tasks" / "artifacts", root / "tasks" / "artifacts", ignore=shutil.ignore_patterns("__pycache__")
     )
@@ -158,7 +171,7 @@ def build(root: Path) -> None:
     for name, before, after in [*names, ("report", "flame.parquet", "report.html")]:
         (root / "tasks" / f"{name}.py").write_text(STAGE.format(name=name, before=before, after=after))
     (root / "tasks" / "toy.py").write_text(WORK)
-    (root / "tasks" / "intake.py").write_text(INTAKE)
+    (root / "tasks" / "check.py").write_text(CHECK)
     (root / "flows" / "templates").mkdir(parents=True)
     (root / "flows" / "templates" / "subject.dvc.yaml.j2").write_text(TEMPLATE)
     (root / "params.yaml").write_text(PARAMS)
