@@ -12,6 +12,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tqdm import tqdm
+
 from tasks.errors import BadInput
 from tasks.ingest.facts import StreamFacts, treatments
 from tasks.ingest.source import SourceVideo

@@ -19,7 +19,7 @@ def thumbnail(rgb: np.ndarray) -> np.ndarray:
 def cuts_between_frames(thumbnails: np.ndarray) -> np.ndarray:
     """Indices of the frames [N, SIDE, SIDE] (consecutive ones of a video) that begin a new scene.
 
-    A flash of light jumps too, but jumps back at once: where the picture after next is the old one again, it is no cut.
+    A flash of light jumps too, but jumps back at once: where the picture is soon the old one again, it is no cut.
     """
     if len(thumbnails) < 2:
         return np.zeros(0, np.int64)
@@ -28,8 +28,8 @@ def cuts_between_frames(thumbnails: np.ndarray) -> np.ndarray:
     for i in np.flatnonzero(change > JUMP).tolist():
         around = np.delete(change[max(0, i - AROUND) : i + AROUND + 1], min(i, AROUND))
         usual = float(np.median(around)) if len(around) else 0.0
-        after = min(i + 4, len(thumbnails) - 1)
-        stays = np.abs(thumbnails[after] - thumbnails[i]).mean() > JUMP
+        before, after = max(0, i - 3), min(i + 4, len(thumbnails) - 1)
+        stays = np.abs(thumbnails[after] - thumbnails[before]).mean() > JUMP
         near = found and i + 1 - found[-1] < AROUND  # two in so short a time: one that takes some frames
         if change[i] > TIMES * usual and stays and not near:
             found.append(i + 1)

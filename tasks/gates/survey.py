@@ -18,11 +18,11 @@ from models.detection.face_detector import FaceDetector
 from models.detection.hands import HandDetector
 from models.landmarks.face_mesh import LANDMARKS, FaceMesh
 from models.landmarks.parts import LIP_POINTS, OVAL_POINTS
+from models.quality.blur import blur_radius
 from models.quality.camera_motion import away_from_person, background_shift
 from models.quality.cuts import SIDE, thumbnail
 from models.quality.face_pose import covered_share
 from models.quality.lighting import lost_share
-from models.quality.sharpness import blur_radius
 from models.speech.voice_activity import VoiceActivity
 from tasks.ingest.facts import StreamFacts
 from tasks.ingest.framing import choose_square
