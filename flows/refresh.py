@@ -1,4 +1,4 @@
-"""Flow ``refresh``, on a schedule: takes in what is new in ``data/inbox`` and brings every subject up to date."""
+"""Flow ``refresh``, on a schedule: takes in what is new in the inbox and brings every subject up to date."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from pydantic import Field
 from flows.bridge.runner import task_runner
 from flows.fleet import open_fleet
 from flows.gates import publish
-from flows.inbox import QUIET, take_in
+from flows.inbox.taking import QUIET, take_in
 from flows.outcome import one_line
 from flows.repro import LIMIT, MOST, STAGE_TIMEOUT, Limit, Timeout, reproduce
 from tasks.artifacts.layout import SubjectFolder, repository_root
@@ -23,9 +23,8 @@ Quiet = Annotated[float, Field(ge=0, description="seconds a file in the inbox mu
 def refresh(limit: Limit = LIMIT, stage_timeout: Timeout = STAGE_TIMEOUT, quiet: Quiet = QUIET) -> None:
     """Onboard the videos of the inbox, then run every stale stage of every subject.
 
-    A video that cannot be used is moved to ``data/inbox/rejected``, one that fails the gates to
-    ``data/inbox/quarantine``, each with its reasons; neither fails the flow.  What the gates said is an artifact of
-    the run.
+    A video that cannot be used is moved to ``rejected/`` of the inbox, one that fails the gates to ``quarantine/``, each
+    with its reasons; neither fails the flow.  What the gates said is an artifact of the run.
     """
     logger = get_run_logger()
     with open_fleet(repository_root()) as fleet:

@@ -57,8 +57,8 @@ def test_a_cancelled_onboarding_is_continued_by_the_other_worker(
             client.set_flow_run_state(run, Cancelling())
             assert wait_for(lambda: ended(client, run)) == "Cancelled"
             # What is left in the checkout is the worker alone: the stage's whole group is gone, deaf or not.
-            left = wait_for(lambda: [p for p in processes_in(one.root)] if len(processes_in(one.root)) == 1 else None)
-            assert "worker" in left[0].cmdline()
+            wait_for(lambda: len(processes_in(one.root)) == 1)
+            assert "worker" in processes_in(one.root)[0].cmdline()
         assert one.started() == ["a:crop", "a:track"]
 
         with worker(two, address, **shared):

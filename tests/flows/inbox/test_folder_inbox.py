@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows import inbox
 from flows.fleet import open_fleet
-from flows.inbox import Taken, take_in
+from flows.inbox import folder
+from flows.inbox.taking import Taken, take_in
 from tasks.artifacts.subject import read_subject
 from tests.flows.toy import Toy
 
@@ -28,9 +28,9 @@ def put(toy: Toy, name: str, content: bytes = b"a video", age: float = 100.0, **
     return video
 
 
-def take(toy: Toy, **options: float) -> Taken:
+def take(toy: Toy) -> Taken:
     with open_fleet(toy.root) as fleet:
-        return take_in(fleet, **options)
+        return take_in(fleet)
 
 
 def names(toy: Toy) -> list[str]:
@@ -40,7 +40,7 @@ def names(toy: Toy) -> list[str]:
 
 def test_a_whole_video_with_its_ticket_becomes_a_subject_and_leaves(toy: Toy) -> None:
     put(toy, "take 1 [a]", id="anna", consent="she signed", profile="demo")
-    taken = take(toy, look_twice=0)
+    taken = take(toy)
     assert taken.subjects == ["anna"]
     assert not taken.rejected
     assert (toy.folder("anna") / "source.video").read_bytes() == b"a video"
@@ -52,7 +52,7 @@ def test_what_is_not_whole_waits(toy: Toy) -> None:
     put(toy, "alone")
     (toy.root / "data" / "inbox" / "ticket.yaml").write_text("id: b\n")
     before = names(toy)
-    taken = take(toy, look_twice=0)
+    taken = take(toy)
     assert (taken.subjects, taken.rejected) == ([], {})
     assert names(toy) == before
 
@@ -65,7 +65,7 @@ def test_a_file_that_grows_between_two_looks_waits(toy: Toy, monkeypatch: pytest
             file.write(b"more")
         os.utime(video, (time.time() - 100,) * 2)  # copying tools that keep times set them before the end
 
-    monkeypatch.setattr(inbox.time, "sleep", grow)
+    monkeypatch.setattr(folder.time, "sleep", grow)
     assert take(toy).subjects == []
     assert "anna.mp4" in names(toy)
 
@@ -84,7 +84,7 @@ def test_what_cannot_be_used_is_moved_aside_with_the_reason(
 ) -> None:
     put(toy, "anna", content, **ticket)
     put(toy, "ben", id="ben", consent="he signed", profile="demo")
-    taken = take(toy, look_twice=0)
+    taken = take(toy)
     assert taken.subjects == ["ben"]
     assert reason in taken.rejected["anna.mp4"]
     assert names(toy) == ["rejected/anna.mp4", "rejected/anna.reason.txt", "rejected/anna.yaml"]
@@ -95,7 +95,7 @@ def test_what_cannot_be_used_is_moved_aside_with_the_reason(
 def test_a_second_rejected_video_of_a_name_does_not_replace_the_first(toy: Toy) -> None:
     for content in (b"bad 1", b"bad 2"):
         put(toy, "anna", content, id="anna", consent="she signed", profile="demo")
-        take(toy, look_twice=0)
+        take(toy)
     rejected = toy.root / "data" / "inbox" / "rejected"
     assert (rejected / "anna.mp4").read_bytes() == b"bad 1"
     assert (rejected / "anna-2.mp4").read_bytes() == b"bad 2"
@@ -104,7 +104,7 @@ def test_a_second_rejected_video_of_a_name_does_not_replace_the_first(toy: Toy) 
 def test_what_fails_the_gates_goes_to_quarantine_with_its_reasons_and_can_be_forced(toy: Toy) -> None:
     put(toy, "anna", b"short", id="anna", consent="she signed", profile="demo")
     put(toy, "ben", id="ben", consent="he signed", profile="demo")
-    taken = take(toy, look_twice=0)
+    taken = take(toy)
     assert taken.subjects == ["ben"]
     assert taken.rejected == {}
     assert taken.quarantined["anna.mp4"].id == "anna"
@@ -116,5 +116,5 @@ def test_what_fails_the_gates_goes_to_quarantine_with_its_reasons_and_can_be_for
 
     ticket = yaml.safe_load((aside / "anna.yaml").read_text())
     put(toy, "anna", (aside / "anna.mp4").read_bytes(), **ticket, force=True)
-    assert take(toy, look_twice=0).subjects == ["anna"]
+    assert take(toy).subjects == ["anna"]
     assert read_subject(toy.folder("anna") / "subject.yaml").forced == ["duration"]
