@@ -23,8 +23,8 @@ Quiet = Annotated[float, Field(ge=0, description="seconds a file in the inbox mu
 def refresh(limit: Limit = LIMIT, stage_timeout: Timeout = STAGE_TIMEOUT, quiet: Quiet = QUIET) -> None:
     """Onboard the videos of the inbox, then run every stale stage of every subject.
 
-    A video that cannot be used is moved to ``rejected/`` of the inbox, one that fails the gates to ``quarantine/``, each
-    with its reasons; neither fails the flow.  What the gates said is an artifact of the run.
+    A video that cannot be used is moved to ``rejected/`` of the inbox, one that fails the gates to ``quarantine/``,
+    each with its reasons; neither fails the flow.  What the gates said is an artifact of the run.
     """
     logger = get_run_logger()
     with open_fleet(repository_root()) as fleet:
