@@ -106,14 +106,19 @@ class _Today:
         self.params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
         self.md5 = lru_cache(maxsize=None)(self._md5)
         self.definition = lru_cache(maxsize=None)(self._definition)
+        self.lock = lru_cache(maxsize=2)(self._lock)  # stages of one subject follow each other
+        self.profile = lru_cache(maxsize=None)(self._profile)
 
-    def profile(self, subject: str) -> str:
+    def _lock(self, subject: str) -> dict[str, StageLock]:
+        return read_lock(SubjectFolder.of(subject, self.root).lock)
+
+    def _profile(self, subject: str) -> str:
         return read_subject(SubjectFolder.of(subject, self.root).record).profile
 
     def reasons(self, subject: str, name: str, said: list[str]) -> tuple[Reason, ...]:
         """said: DVC's own words, which are taken over for data, where only it keeps hashes."""
         try:
-            lock = read_lock(SubjectFolder.of(subject, self.root).lock).get(name)
+            lock = self.lock(subject).get(name)
         except TaskError as error:
             return (Reason("other", str(error)),)
         if lock is None:

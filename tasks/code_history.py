@@ -49,11 +49,22 @@ def commits_of(root: Path, stages: Mapping[str, Mapping[str, str]]) -> dict[str,
 
 def past_locks(root: Path, *folders: str) -> Iterator[tuple[str, bytes]]:
     """Path and text of every version of a lock or ``.dvc`` file in git's history, below ``folders`` if any is given."""
+    for path, content in past_files(root, *folders):
+        if path.endswith((".dvc", "/dvc.lock")) or path == "dvc.lock":
+            yield path, content
+
+
+def past_files(root: Path, *folders: str) -> Iterator[tuple[str, bytes]]:
+    """Path and content of every version of every text file of any branch, below ``folders`` if any is given."""
     listed = run_git(root, ["rev-list", "--all", "--objects", "--", *folders]).decode(errors="replace")
     paths = dict(line.split(" ", 1) for line in listed.splitlines() if " " in line)
-    blobs = {sha: path for sha, path in paths.items() if path.endswith((".dvc", "/dvc.lock")) or path == "dvc.lock"}
-    for sha, content in read_blobs(root, list(blobs)):
-        yield blobs[sha], content
+    for sha, content in read_blobs(root, [sha for sha, path in paths.items() if _is_text(path)]):
+        yield paths[sha], content
+
+
+def _is_text(path: str) -> bool:
+    """Files that this project keeps below data/subjects in git; code is not wanted and would be much."""
+    return path.endswith((".dvc", ".yaml", "dvc.lock"))
 
 
 def read_blobs(root: Path, blobs: list[str]) -> Iterator[tuple[str, bytes]]:

@@ -10,7 +10,7 @@ import typer
 
 from flows.commands.launch import run_flow
 from flows.commands.options import AsJson, Limit
-from tasks.artifacts.layout import repository_root
+from tasks.artifacts.layout import SubjectFolder, check_subject_id, repository_root
 from tasks.errors import BadInput, TaskError
 
 Subject = Annotated[str, typer.Argument(help="id of the subject")]
@@ -20,9 +20,14 @@ def rename(
     old: Annotated[str, typer.Argument(help="the id it has")], new: Annotated[str, typer.Argument(help="the new id")]
 ) -> None:
     """Give a subject another id; nothing is computed again."""
+    from flows.subjects.held import held, tell
     from flows.subjects.rename import rename as work
 
-    print(f"subject {old} is {new} now" if work(repository_root(), old, new) else f"subject {old} was {new} already")
+    root = repository_root()
+    with held(root, check_subject_id(old), check_subject_id(new)) as fleet:
+        print(f"subject {old} is {new} now" if work(root, old, new) else f"subject {old} was {new} already")
+        tell(fleet, new, f"was {old}")
+        tell(fleet, old, f"is {new} now")
 
 
 def re_source(
@@ -35,6 +40,7 @@ def re_source(
 ) -> None:
     """Make SUBJECT from another video and run every stage again; the old state is kept until that is done."""
     from flows.bridge.planner import Target, make_plan
+    from flows.subjects.held import held, tell
     from flows.subjects.re_source import finish, go_back
     from flows.subjects.re_source import re_source as work
 
@@ -42,10 +48,14 @@ def re_source(
     if back == (video is not None):
         raise BadInput("give either a VIDEO and --consent, or --back")
     if video is None:
-        go_back(root, subject)
+        with held(root, check_subject_id(subject)) as fleet:
+            go_back(root, subject)
+            tell(fleet, subject, "as before its last re-source")
         print(f"subject {subject} is as it was before its last re-source")
         return
-    new = work(root, subject, video.resolve(), consent, force)
+    with held(root, check_subject_id(subject)) as fleet:
+        new = work(root, subject, video.resolve(), consent, force)
+        tell(fleet, subject, f"made from {video.name}")
     print(f"subject {subject} is made from {video.name}" + ("" if new else " already"))
     if make_plan(root, [Target(subject)]).stages:
         from flows.repro import repro as flow
@@ -61,17 +71,19 @@ def remove(
     as_json: AsJson = False,
 ) -> None:
     """Forget SUBJECT: delete everything of it here and on DVC's remotes, then search and say what is left."""
-    from flows.subjects.known import known
+    from flows.subjects.held import held, tell
     from flows.subjects.remove import remove as work
     from flows.tables import proof_text
 
     root = repository_root()
     if not yes:
-        folder = known(root, subject)
+        folder = SubjectFolder.of(subject, root)
         answer = typer.prompt(f"This deletes {folder.root} and all copies for good. Type the id to go on", err=True)
         if answer != subject:
             raise BadInput("not removed: what was typed is not the id")
-    proof = work(root, subject, lambda line: print(line, file=sys.stderr))
+    with held(root, check_subject_id(subject)) as fleet:
+        proof = work(root, subject, lambda line: print(line, file=sys.stderr))
+        tell(fleet, subject, "removed")
     print(json.dumps(asdict(proof), indent=2) if as_json else proof_text(proof))
     if proof.left or proof.unsearched:
         raise TaskError(f"subject {subject} is not gone from everywhere: see above, then give the same command again")
@@ -80,15 +92,22 @@ def remove(
 def freeze(subject: Subject, reason: Annotated[str, typer.Option(help="why; shown by 'erlnet status'")] = "") -> None:
     """Leave SUBJECT as it is: repro, refresh and onboard do not touch it."""
     from flows.subjects.freeze import freeze as work
+    from flows.subjects.held import held, tell
 
-    print(f"subject {subject} is frozen" if work(repository_root(), subject, reason) else f"{subject} was frozen")
+    with held(repository_root(), check_subject_id(subject)) as fleet:
+        print(f"subject {subject} is frozen" if work(fleet.root, subject, reason) else f"subject {subject} was frozen")
+        tell(fleet, subject, "frozen")
 
 
 def unfreeze(subject: Subject) -> None:
     """Let SUBJECT be run again."""
     from flows.subjects.freeze import unfreeze as work
+    from flows.subjects.held import held, tell
 
-    print(f"subject {subject} is no longer frozen" if work(repository_root(), subject) else f"{subject} was not frozen")
+    with held(repository_root(), check_subject_id(subject)) as fleet:
+        state = "is no longer" if work(fleet.root, subject) else "was not"
+        print(f"subject {subject} {state} frozen")
+        tell(fleet, subject, "no longer frozen")
 
 
 def disk(as_json: AsJson = False) -> None:

@@ -17,7 +17,6 @@ from flows.subjects.traces import Person
 # Rows that are deleted where any text in them names the subject; in other tables only that text is blanked.
 _DELETED = ("flow_run", "task_run", "log", "events", "event_resources", "artifact", "artifact_collection", "variable")
 _BELONGS = {"flow_run_id": "flow_run", "task_run_id": "task_run", "event_id": "events"}
-_REMOVED = "removed"
 _MANY = 500  # ids in one statement
 
 
@@ -80,7 +79,7 @@ async def _walk(connection: AsyncConnection, meta: sa.MetaData, person: Person, 
             gone[name] = list(found)
         else:
             for key, columns in found.items():
-                blank = {column.name: _blank(column) for column in columns}
+                blank = {column.name: _blank(column, key) for column in columns}
                 await connection.execute(sa.update(table).where(table.c.id == key).values(**blank))
     if delete:
         await _delete(connection, meta, gone)
@@ -133,7 +132,7 @@ def _is_text(column: Any) -> bool:
     return isinstance(column.type, sa.String | sa.JSON) or "JSON" in str(column.type).upper()
 
 
-def _blank(column: Any) -> Any:
+def _blank(column: Any, key: Any) -> Any:
     if isinstance(column.type, sa.JSON) or "JSON" in str(column.type).upper():
         return None if column.nullable else {}
-    return _REMOVED
+    return f"removed {key}"  # names must stay different from each other

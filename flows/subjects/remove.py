@@ -55,7 +55,11 @@ def remove(root: Path, subject: str, say: Callable[[str], None] = lambda _: None
     elif journal.exists():
         person = Person.load(journal)
     else:
-        raise BadInput(f"no subject {subject!r} in data/subjects: 'erlnet status' lists the subjects")
+        # Removed by hand, or on another machine of the fleet: objects and runs are still here.
+        gone = traces.identify_gone(root, cache, subject)
+        if gone is None:
+            raise BadInput(f"no subject {subject!r} in data/subjects: 'erlnet status' lists the subjects")
+        person = gone
     person.save(journal)
     proof = Proof(subject, kept=dict(person.kept), names=person.names)
     _delete(root, cache, person, proof, say)
@@ -84,6 +88,8 @@ def _delete(root: Path, cache: Cache, person: Person, proof: Proof, say: Callabl
     deleted["files of the inbox"] = _unlink(_inbox_files(root, person))
     marks = (*_MARKS, *_HALF_DONE, ".incoming-removed-.previous-")
     folders = [root / "data" / "subjects" / f"{mark}{name}" for name in person.names for mark in marks]
+    claims = root / ".dvc" / "tmp" / "erlnet" / "claims"
+    _unlink(claims / f"subject-{name}.lock" for name in person.names)
     deleted["files of the subject's folder"] = sum(_remove_tree(folder) for folder in folders)
     say("deleting from DVC's cache and remotes")
     objects = (cache.path(oid) for oid in person.objects)

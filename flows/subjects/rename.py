@@ -13,12 +13,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from flows.pipeline import PipelineWriter
 from flows.subjects.folders import link_tree
 from flows.subjects.known import check_idle, known
 from tasks.artifacts.atomic import write_text
 from tasks.artifacts.layout import SubjectFolder, check_subject_id
-from tasks.artifacts.subject import SubjectRecord, read_subject, write_subject
+from tasks.artifacts.subject import read_subject, write_subject
 from tasks.errors import BadInput
 
 
@@ -36,7 +35,7 @@ def rename(root: Path, old: str, new: str) -> bool:
     else:
         known(root, old)
         check_idle(source)
-        _build(root, source, target)
+        _build(source, target)
     _drop(source.root)
     return True
 
@@ -53,31 +52,25 @@ def _check_half_done(source: SubjectFolder, target: SubjectFolder, old: str) -> 
         check_idle(source)
 
 
-def _build(root: Path, source: SubjectFolder, target: SubjectFolder) -> None:
-    for leftover in source.root.parent.glob(".incoming-rename-*"):
-        shutil.rmtree(leftover)
+def _build(source: SubjectFolder, target: SubjectFolder) -> None:
     temporary = SubjectFolder(source.root.with_name(f".incoming-rename-{target.id}"))
+    for leftover in source.root.parent.glob(".incoming-rename-*"):  # of this subject; another's may be in the making
+        half = SubjectFolder(leftover)
+        if half == temporary or (half.record.is_file() and read_subject(half.record).formerly[-1:] == [source.id]):
+            shutil.rmtree(leftover)
     try:
         link_tree(source.root, temporary.root, (source.record.name, source.pipeline.name, source.lock.name))
         before = read_subject(source.record)
         record = before.model_copy(update={"id": target.id, "formerly": [*before.formerly, source.id]})
         write_subject(temporary.record, record)
-        _write_pipeline(root, source, temporary, record)
+        if source.pipeline.exists():  # as it was made, not as today's code would: what is stale today stays stale
+            text = source.pipeline.read_text(encoding="utf-8")
+            write_text(temporary.pipeline, _renamed(text, source.id, target.id))
         if source.lock.exists():
             _write_lock(source, temporary, target.id)
         temporary.root.rename(target.root)
     finally:
         shutil.rmtree(temporary.root, ignore_errors=True)
-
-
-def _write_pipeline(root: Path, source: SubjectFolder, temporary: SubjectFolder, record: SubjectRecord) -> None:
-    """The pipeline file as it was made, not as today's code would make it: what is stale today stays stale."""
-    writer = PipelineWriter(root)
-    if source.pipeline.exists():
-        text = _renamed(source.pipeline.read_text(encoding="utf-8"), source.id, record.id)
-    else:
-        text = writer.render(record.id, record.profile)
-    write_text(temporary.pipeline, text)
 
 
 def _write_lock(source: SubjectFolder, temporary: SubjectFolder, new: str) -> None:

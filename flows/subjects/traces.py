@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import yaml
 from tqdm import tqdm
 
 from flows.bridge.graph import subject_ids
@@ -24,7 +25,7 @@ from tasks.artifacts.atomic import write_text
 from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.lock import parse_added, parse_lock
 from tasks.artifacts.subject import SubjectRecord, read_subject
-from tasks.code_history import past_locks
+from tasks.code_history import past_files, past_locks
 from tasks.errors import DamagedArtifact
 from tasks.registry import sha256_of
 
@@ -84,6 +85,33 @@ def identify(root: Path, cache: Cache, subject: str) -> Person:
     return person
 
 
+def identify_gone(root: Path, cache: Cache, subject: str) -> Person | None:
+    """What points to a subject whose folder is gone, because it was removed on another machine or by hand.
+
+    Known from git's history and from DVC's memory of runs; None where neither has heard of it.
+    """
+    person = Person([subject])
+    for path, text in past_files(root, f"data/subjects/{subject}"):
+        if path.endswith("/subject.yaml"):
+            with contextlib.suppress(yaml.YAMLError, KeyError, TypeError, AttributeError):
+                record = yaml.safe_load(text)
+                sources = [record["source"], *(earlier["source"] for earlier in record.get("earlier") or [])]
+                person.names += [name for name in record.get("formerly") or [] if name not in person.names]
+                for source in sources:
+                    if source["sha256"] not in person.sources:
+                        person.sources.append(source["sha256"])
+                        person.sizes.append(source["bytes"])
+    own = _made_of(root, cache, person.names, {subject, f".previous-{subject}"})
+    if not own and not person.sources:
+        return None
+    for name, oids in references(root).items():
+        person.kept.update(dict.fromkeys(sorted(own & oids), name))
+    shared = {other.source.sha256 for other in _others(root, subject)}
+    person.sources = [sha256 for sha256 in person.sources if sha256 not in shared]
+    person.objects = sorted(own - person.kept.keys())
+    return person
+
+
 def _made_of(root: Path, cache: Cache, names: list[str], folders: set[str]) -> set[str]:
     """Objects named under the subject's paths: by its locks of today and of the past, by runs, and by its files."""
     paths = tuple(f"data/subjects/{name}/" for name in names)
@@ -134,10 +162,11 @@ def search(root: Path, cache: Cache, person: Person, progress: bool = True) -> l
     ]
     hashes = [*person.objects, *person.sources]
     names = {*person.names, *(f".previous-{name}" for name in person.names)}
+    named = person.named()
     files = [path for folder in ("data", ".dvc", ".prefect") for path in sorted((root / folder).rglob("*"))]
     for path in tqdm(files, "searching", unit="file", mininterval=1.0, disable=not progress, leave=False):
         where = os.path.relpath(path, root)
-        if path.name in names or (path.stem in names and path.is_relative_to(root / "data")):
+        if path.name in names or (path.stem in names and path.is_relative_to(root / "data")) or named.search(where):
             found.append(Trace(where, path.name))
         elif path.is_file() and not path.is_symlink():
             # An object's own content can name the person (a report, a render) but no hash of what it is made of.
@@ -170,8 +199,9 @@ def _mention(name: str, binary: bool) -> str:
     """Pattern for a name in the places that mean the subject, and bare where it cannot be anything else."""
     text = re.escape(name)
     end = r"(?![A-Za-z0-9_-])"
-    before = r"(?:subjects/(?:\.previous-)?|--subject[ =]|[Ss]ubjects? ['\"]?|onboard-|animate-|erlnet\.subject\.)"
+    before = r"(?:subjects/(?:\.previous-)?|--subject[ =]|[Ss]ubjects? ['\"]?|subject-|onboard-|animate-|\bas '?)"
     places = [before + text + end, rf"[\"']{text}(?:[\"']|:[a-z]+[\"'])", rf"\bid: ['\"]?{text}{end}"]
+    places.append(rf"gates-{text.replace('_', '-')}{end}")  # a key of Prefect's artifacts, which have no '_'
     if len(name) >= 5 and name not in _COMMON and not binary:
         places.append(rf"(?<![A-Za-z0-9_-]){text}{end}")
     return "|".join(places)

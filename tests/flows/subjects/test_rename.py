@@ -30,8 +30,6 @@ def check_renamed(toy: Toy, before: dict[str, bytes]) -> None:
     assert (record.id, record.formerly) == ("anna", ["a"])
     assert sorted(path.name for path in (toy.root / "data" / "subjects").iterdir()) == [".gitignore", "anna", "b"]
     assert make_plan(toy.root).stages == {}
-    assert toy.dvc("status", "-q") == ""
-    assert "up to date" in toy.dvc("repro", "--all-pipelines")
     assert toy.started() == []
     assert "subjects/a/" not in (toy.folder("anna") / "dvc.lock").read_text()
 
@@ -40,6 +38,7 @@ def test_nothing_is_computed_again(finished: Toy) -> None:
     before = artifacts(finished.folder("a"))
     assert rename(finished.root, "a", "anna") is True
     check_renamed(finished, before)
+    assert "up to date" in finished.dvc("repro", "--all-pipelines")
     assert rename(finished.root, "a", "anna") is False  # the same command again
     # It goes on like any subject.
     (finished.folder("anna") / "report.html").unlink()
