@@ -24,7 +24,7 @@ from tasks.artifacts.video import VideoWriter
 from tasks.errors import BadInput, MissingInput, StageFailed
 from tasks.ingest.facts import treatments
 from tasks.ingest.framing import Framing, choose_square
-from tasks.ingest.main_face import Box, Person, boxes_at, people, rival
+from tasks.ingest.main_face import Box, Person, boxes_at, main_person, people, scaled
 from tasks.ingest.media import decode_sound
 from tasks.ingest.source import SourceVideo
 from tasks.ingest.timing import output_frames, resample_frames, sound_samples
@@ -96,7 +96,7 @@ def _crop(folder: SubjectFolder, params: CropParams) -> FrameTable:
             tqdm.write(f"crop: {said}", file=sys.stderr)
         survey = survey_source(source, params)
         found = people(survey.faces)
-        person = _main_person(folder, survey, found)
+        person = main_person(folder.source, found, len(survey.faces))
         boxes = np.array([box for box, _ in person.boxes.values()])
         framing = choose_square(boxes, facts.width, facts.height, params.above, params.below, params.sides)
         count = output_frames(survey.times, survey.last_duration, params.fps)
@@ -142,7 +142,7 @@ def survey_source(source: SourceVideo, params: CropParams) -> Survey:
                 continue
             due = time + 1 / params.detection_fps - 1e-6
             survey.looked_at.append(time)
-            survey.faces.append([(_scaled(face.box, 1 / scale), face.confidence) for face in detect(upright(frame))])
+            survey.faces.append([(scaled(face.box, 1 / scale), face.confidence) for face in detect(upright(frame))])
     survey.detector = detect.name
     if survey.last_duration is not None and survey.last_duration > MAX_HOLD:
         survey.last_duration = None
@@ -162,20 +162,6 @@ def _check_clock(path: Path, times: list[float], time: float) -> None:
             f"{path}: no picture for {time - times[-1]:.0f} s, {times[-1] - times[0]:.0f} s after the start: the file "
             "is damaged, or no video of a speaking person: cut out the part before or after"
         )
-
-
-def _main_person(folder: SubjectFolder, survey: Survey, found: list[Person]) -> Person:
-    looks = len(survey.faces)
-    if not found:
-        raise BadInput(f"{folder.source}: no face was found in {looks} pictures: one must be seen")
-    second = rival(found)
-    if second is not None:
-        raise BadInput(
-            f"{folder.source}: two people are about equally large and long in the picture (faces {found[0].height:.0f} "
-            f"and {second.height:.0f} px high, in {len(found[0].boxes)} and {len(second.boxes)} of {looks} pictures): "
-            "crop the video to the one who speaks"
-        )
-    return found[0]
 
 
 def _encode(
@@ -217,10 +203,6 @@ def _header(params: CropParams, survey: Survey, found: list[Person], framing: Fr
         "time_origin": survey.times[0],
         "detector": survey.detector,
     }
-
-
-def _scaled(box: Box, scale: float) -> Box:
-    return box[0] * scale, box[1] * scale, box[2] * scale, box[3] * scale
 
 
 if __name__ == "__main__":

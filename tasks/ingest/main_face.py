@@ -6,8 +6,11 @@ appears alone while the first is gone (a jump cut, a turned head).  Two faces in
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+
+from tasks.errors import BadInput
 
 Box = tuple[float, float, float, float]
 
@@ -58,6 +61,20 @@ def people(looks: Sequence[Sequence[tuple[Box, float]]]) -> list[Person]:
 def rival(found: Sequence[Person]) -> Person | None:
     """The second person, where that one is about as large and long in the picture as the first; else None."""
     return found[1] if len(found) > 1 and found[1].weight >= RIVAL * found[0].weight else None
+
+
+def main_person(source: Path, found: Sequence[Person], looks: int) -> Person:
+    """The main one of the people ``found`` in so many looks.  Raises BadInput for none, and for two equals."""
+    if not found:
+        raise BadInput(f"{source}: no face was found in {looks} pictures: one must be seen")
+    second = rival(found)
+    if second is not None:
+        raise BadInput(
+            f"{source}: two people are about equally large and long in the picture (faces {found[0].height:.0f} and "
+            f"{second.height:.0f} px high, in {len(found[0].boxes)} and {len(second.boxes)} of {looks} pictures): crop "
+            "the video to the one who speaks"
+        )
+    return found[0]
 
 
 def _chains(looks: Sequence[Sequence[tuple[Box, float]]]) -> list[dict[int, tuple[Box, float]]]:
@@ -115,3 +132,8 @@ def boxes_at(instants: np.ndarray, times: np.ndarray, person: Person) -> tuple[n
         nearest = np.where(share < 0.5, values[before], values[after])
         chosen = np.where(np.isfinite(chosen), chosen, nearest)
     return chosen[:, :4], np.nan_to_num(chosen[:, 4])
+
+
+def scaled(box: Box, scale: float) -> Box:
+    """The box in a picture that is ``scale`` times as large."""
+    return box[0] * scale, box[1] * scale, box[2] * scale, box[3] * scale

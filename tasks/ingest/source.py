@@ -91,7 +91,7 @@ class SourceVideo:
         for frame in deinterlaced(self._dated()):
             yield float(frame.pts * frame.time_base), frame
 
-    def frame_near(self, seconds: float, patience: int = 48) -> Any | None:
+    def frame_near(self, seconds: float, patience: int = 24) -> Any | None:
         """A frame at or shortly before ``seconds`` after the start; None where none decodes.
 
         Decoding begins at the key frame before it and goes on for at most ``patience`` frames, so that a look at a few
