@@ -67,8 +67,8 @@ def table(outcomes: dict[str, list[Outcome]]) -> str:
     ]
     rows = [*outcomes.items(), ("all", [one for many in outcomes.values() for one in many])]
     for kind, many in rows:
-        door = sum(one.verdict == "refused" and one.by == "intake" for one in many)
-        late = sum(one.verdict == "refused" and one.by != "intake" for one in many)
+        door = sum(one.verdict == "refused" and one.by == "check" for one in many)
+        late = sum(one.verdict == "refused" and one.by != "check" for one in many)
         usable = sum(one.verdict == "accepted" for one in many)
         slowest, most = max(one.processor for one in many), max(one.memory for one in many) / 1e6
         wrong = len(many) - door - late - usable

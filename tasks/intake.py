@@ -55,7 +55,8 @@ def inspect(path: Path) -> SourceFacts:
 def _measured_duration(source: SourceVideo) -> float:
     """Seconds from first to last picture, by decoding: for containers whose header does not say."""
     first, last = None, 0.0
-    for time, _ in tqdm(source.frames(), "intake: no length in the header", unit="frame", delay=3.0, leave=False):
+    bar = tqdm(source.frames(), "intake: no length in the header", unit="frame", delay=3, mininterval=1, leave=False)
+    for time, _ in bar:
         first = time if first is None else first
         last = time
         if last - first > MAX_SECONDS:

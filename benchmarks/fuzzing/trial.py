@@ -1,4 +1,4 @@
-"""What becomes of one file: the check at the door, and the crop where the door opens, in a process with limits.
+"""What becomes of one file: the gates, and the crop of what they could judge, in a process with limits.
 
     python -m benchmarks.fuzzing.trial SCRATCH FILE...
 
@@ -16,11 +16,15 @@ import traceback
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tasks import crop, intake, stage
+from tasks import crop, stage
 from tasks.artifacts.audio import SAMPLE_RATE, read_audio
 from tasks.artifacts.frames import read_frame_table
 from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.video import read_frames
+from tasks.check import check
+from tasks.command_line import exit_status
+from tasks.gates.limits import GateLimits
+from tasks.params import load_shared
 
 SECONDS = 30.0  # of processor time, which other work on the machine does not lengthen
 PATIENCE = 300.0  # seconds of wall after which a file is called stuck
@@ -32,7 +36,7 @@ ADDRESS_SPACE = 12 * 2**30  # a backstop, above what the libraries map without u
 class Outcome:
     """verdict: "refused" (exit 2 with one line), "accepted" (a whole crop), or "wrong: " and what.
 
-    line: what a refusal says.  by: "intake" or "crop".  seconds: of wall.  processor: seconds of all threads.
+    line: what a refusal says.  by: "check" or "crop".  seconds: of wall.  processor: seconds of all threads.
     memory: peak resident bytes.
     """
 
@@ -45,16 +49,17 @@ class Outcome:
 
 
 def try_file(path: Path, scratch: Path) -> Outcome:
-    """Hand ``path`` in as onboarding would; ``scratch`` is an empty folder that plays the repository."""
+    """Hand ``path`` in as onboarding with --force would; ``scratch`` is an empty folder that plays the repository."""
     subject = SubjectFolder.of("fuzz", scratch)
     subject.root.mkdir(parents=True)
     subject.source.symlink_to(path.resolve())
     (scratch / "params.yaml").write_text("profiles: {fuzz: {crop: {size: 64}}}\n", encoding="utf-8")
     log = scratch / "stderr.txt"
     start = time.monotonic()
+    limits = load_shared(GateLimits, "gates")
     child = os.fork()
     if child == 0:
-        _work(path, scratch, log)
+        _work(path, scratch, log, limits)
     status, processor, memory = _wait(child, start)
     seconds = time.monotonic() - start
     wrong, line, by = judge(status, log.read_text(encoding="utf-8", errors="replace"), subject)
@@ -66,7 +71,7 @@ def try_file(path: Path, scratch: Path) -> Outcome:
     return Outcome(verdict, line, by, seconds, processor, memory)
 
 
-def _work(path: Path, scratch: Path, log: Path) -> None:
+def _work(path: Path, scratch: Path, log: Path, limits: GateLimits) -> None:
     """In the child: both steps, then the end of the process."""
     status = 70
     try:
@@ -76,7 +81,7 @@ def _work(path: Path, scratch: Path, log: Path) -> None:
         os.dup2(output, 2)
         sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
         os.environ["ERLNET_ROOT"] = str(scratch)
-        status = intake.main([str(path), "--json"])
+        status = _door(path, limits)
         if status == 0:
             status = stage.main("crop", crop.CropParams, crop.run, ["--subject", "fuzz", "--profile", "fuzz"])
     except BaseException:
@@ -84,6 +89,11 @@ def _work(path: Path, scratch: Path, log: Path) -> None:
     finally:
         sys.stderr.flush()
         os._exit(status)
+
+
+def _door(path: Path, limits: GateLimits) -> int:
+    """0 where the gates could judge the file, whatever they said (--force goes on), else the check's exit status."""
+    return exit_status("check", lambda: print(json.dumps([gate.model_dump() for gate in check(path, limits)])))
 
 
 def _wait(child: int, start: float) -> tuple[int, float, int]:

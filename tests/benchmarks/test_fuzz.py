@@ -38,14 +38,14 @@ def test_hurt_files_are_refused_or_still_usable(goods, tmp_path):
     assert len(found) == 10
     by_name = {name: outcome.verdict for name, outcome in found.items() if name.startswith("wrong extension")}
     assert set(by_name.values()) == {"accepted"}
-    assert any(outcome.verdict == "refused" and outcome.by == "intake" for outcome in found.values())
+    assert any(outcome.verdict == "refused" and outcome.by == "check" for outcome in found.values())
 
 
 def test_files_that_are_no_video_are_refused(tmp_path):
     files = itertools.islice(damage.no_video(tmp_path), 8)
     found = outcomes(files, tmp_path / "scratch")
     assert {outcome.verdict for outcome in found.values()} == {"refused"}
-    assert all(outcome.line.startswith("intake: error: ") for outcome in found.values())
+    assert all(outcome.line.startswith("check: error: ") for outcome in found.values())
 
 
 def test_the_judge_sees_what_is_wrong(tmp_path):
@@ -62,6 +62,6 @@ def test_the_judge_sees_what_is_wrong(tmp_path):
 
 def test_the_table():
     text = table(
-        {"flipped": [Outcome("refused", "x", "intake", 9.0, 1.0, 5_000_000), Outcome("accepted", "", "", 9.0, 2.0, 1)]}
+        {"flipped": [Outcome("refused", "x", "check", 9.0, 1.0, 5_000_000), Outcome("accepted", "", "", 9.0, 2.0, 1)]}
     )
     assert "| flipped | 2 | 1 | 0 | 1 | 0 | 2.0 | 5 |" in text
