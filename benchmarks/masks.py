@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--judge", type=Path, help="U²-Net's ONNX file; default: $ERLNET_U2NET")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--people", type=int, default=4, help="rendered identities")
-    parser.add_argument("--frames", type=int, default=40, help="frames of each rendered identity")
+    parser.add_argument("--frames", type=int, default=40, help="frames of each rendered identity, 30 or more")
     parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512], help="crop sizes whose cost is measured")
     parser.add_argument("--long", type=int, default=0, help="measure the cost of a clip made so many frames long, too")
     parser.add_argument("--sheets", type=Path, help="write a sheet of labels of every clip here, as PNG")
