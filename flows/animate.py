@@ -10,6 +10,7 @@ from pydantic import Field
 
 from flows.bridge.process import ProcessGroups, TimedOut
 from flows.environment import stage_environment
+from flows.events import HOOKS
 from flows.onboard import SubjectId
 from flows.outcome import one_line
 from flows.repro import STAGE_TIMEOUT, Timeout
@@ -19,7 +20,7 @@ from tasks.errors import BadInput, StageFailed
 Style = Annotated[str, Field(min_length=1, description="subject id, style label or video to take the style from")]
 
 
-@flow(name="animate", flow_run_name="animate-{subject}", persist_result=False)
+@flow(name="animate", flow_run_name="animate-{subject}", persist_result=False, **HOOKS)
 @one_line
 def animate(
     subject: SubjectId, audio: Path, out: Path, style: Style | None = None, timeout: Timeout = STAGE_TIMEOUT

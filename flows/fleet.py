@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from flows.bridge.process import ProcessGroups
+from flows.events import tell
 from flows.limits.claims import Claims
 from flows.limits.leases import Leases, server_in_use
 from flows.limits.slots import Slots
@@ -37,6 +38,10 @@ class Fleet:
         self.claims = claims
         self.sharing = sharing
         self.unsent: list[str] = []
+
+    def tell(self, kind: str, **facts: str) -> None:
+        """Tell the operator's file and webhook of an event."""
+        tell(self.settings, self.root, kind, **facts)
 
     def begin(self) -> None:
         """Before planning: take over what others sent, send what an earlier run could not.

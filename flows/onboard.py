@@ -8,6 +8,7 @@ from pydantic import Field
 
 from flows.bridge.planner import Target
 from flows.bridge.runner import task_runner
+from flows.events import HOOKS
 from flows.fleet import open_fleet
 from flows.gates import Quarantined, publish
 from flows.onboarding import Request
@@ -22,7 +23,7 @@ StyleLabel = Annotated[str, Field(min_length=1, max_length=64, description="labe
 Profile = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", description="profile of params.yaml")]
 
 
-@flow(name="onboard", flow_run_name="onboard-{subject}", persist_result=False, task_runner=task_runner(MOST))
+@flow(name="onboard", flow_run_name="onboard-{subject}", persist_result=False, task_runner=task_runner(MOST), **HOOKS)
 @one_line
 def onboard(
     video: Path,

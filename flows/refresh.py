@@ -7,6 +7,7 @@ from prefect.logging import get_run_logger
 from pydantic import Field
 
 from flows.bridge.runner import task_runner
+from flows.events import HOOKS
 from flows.fleet import open_fleet
 from flows.gates import publish
 from flows.inbox.taking import QUIET, take_in
@@ -18,7 +19,7 @@ from tasks.artifacts.subject import read_subject
 Quiet = Annotated[float, Field(ge=0, description="seconds a file in the inbox must have been left alone")]
 
 
-@flow(name="refresh", persist_result=False, task_runner=task_runner(MOST))
+@flow(name="refresh", persist_result=False, task_runner=task_runner(MOST), **HOOKS)
 @one_line
 def refresh(limit: Limit = LIMIT, stage_timeout: Timeout = STAGE_TIMEOUT, quiet: Quiet = QUIET) -> None:
     """Onboard the videos of the inbox, then run every stale stage of every subject.

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from flows.bridge.planner import Plan, Target, make_plan, parse_targets
 from flows.bridge.runner import Outcome, run_plan, task_runner
+from flows.events import HOOKS
 from flows.fleet import Fleet, open_fleet
 from flows.outcome import one_line
 from tasks.artifacts.layout import repository_root
@@ -54,7 +55,7 @@ def summary(plan: Plan, outcome: Outcome, unsent: Sequence[str] = ()) -> str:
     return text
 
 
-@flow(name="repro", persist_result=False, task_runner=task_runner(MOST))
+@flow(name="repro", persist_result=False, task_runner=task_runner(MOST), **HOOKS)
 @one_line
 def repro(targets: list[str] | None = None, limit: Limit = LIMIT, stage_timeout: Timeout = STAGE_TIMEOUT) -> None:
     """Run the stale stages of ``targets`` (``ID`` or ``ID:STAGE``; every subject and the shared stages by default).

@@ -236,7 +236,9 @@ class _Run:
 
     def _failed(self, address: str, cause: str) -> None:
         self._outcome.failed[address] = cause
-        self._outcome.messages.append(f"{title(self._plan.stages[address])} failed: {cause}")
+        stage = self._plan.stages[address]
+        self._outcome.messages.append(f"{title(stage)} failed: {cause}")
+        self._fleet.tell("stage-failed", subject=stage.unit, stage=stage.name, message=cause)
 
     def _take_over(self, unit: str, state: State[Any]) -> None:
         """After a fetch: what is left to do of the unit, which another machine may have finished meanwhile."""
@@ -269,6 +271,12 @@ class _Run:
         for unit in self._claims.keys() - ready - running - fetched:
             self._fetched.discard(unit)
             self._claims.pop(unit)()
+            if unit != SHARED and self._finished_unit(unit):
+                self._fleet.tell("subject-finished", subject=unit, message="every stage is done")
+
+    def _finished_unit(self, unit: str) -> bool:
+        done = set(self._outcome.done)
+        return all(address in done for address, stage in self._plan.stages.items() if stage.unit == unit)
 
 
 def _put(finished: "SimpleQueue[str]", name: str, _future: PrefectFuture[Any]) -> None:

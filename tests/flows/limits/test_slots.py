@@ -1,0 +1,117 @@
+"""Slots and claims: never more than there are, nobody waits for ever, the dead hold nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from flows.limits.claims import Claims
+from flows.limits.leases import Leases
+from flows.limits.slots import Slots
+from tests.flows.toy import PROJECT
+
+
+def highest(slots: list[Slots], needs: list[dict[str, int]], weight: str) -> int:
+    """The most slots of ``weight`` that were in use at once while a thread for each of ``needs`` held them a moment."""
+    lock = threading.Lock()
+    now = most = 0
+
+    def work(number: int) -> None:
+        nonlocal now, most
+        need = needs[number]
+        with slots[number % len(slots)].take(need) as free:
+            assert free
+            with lock:
+                now += need[weight]
+                most = max(most, now)
+            time.sleep(0.1)
+            with lock:
+                now -= need[weight]
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(len(needs))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+        assert not thread.is_alive()
+    return most
+
+
+def test_never_more_than_the_machine_has(tmp_path: Path) -> None:
+    flows = [Slots(tmp_path, {"cpu": 3}) for _ in range(2)]  # two flows of one checkout
+    assert highest(flows, [{"cpu": 1}] * 6 + [{"cpu": 2}] * 2, "cpu") in (2, 3)
+
+
+def test_a_need_larger_than_all_takes_all_and_one_for_what_is_not_there_takes_nothing(tmp_path: Path) -> None:
+    slots = Slots(tmp_path, {"cpu": 2, "gpu": 0})
+    with slots.take({"cpu": 8, "gpu": 1}) as free:
+        assert free
+        started = time.monotonic()
+        with slots.take({"cpu": 1}, lambda: time.monotonic() > started + 0.5) as other:
+            assert not other
+    with slots.take({"cpu": 1}) as free:
+        assert free
+
+
+def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from flows.limits.slots import Slots\n"
+        "from flows.limits.claims import Claims\n"
+        "folder = Path(sys.argv[1]); Claims(folder).claim('a')\n"
+        "with Slots(folder, {'cpu': 1}).take({'cpu': 1}): print('held', flush=True); time.sleep(60)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, env=environment, cwd=PROJECT
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"held\n"
+    assert Claims(tmp_path).claim("a") is None
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    give_back = Claims(tmp_path).claim("a")
+    assert give_back is not None
+    give_back()
+    with Slots(tmp_path, {"cpu": 1}).take({"cpu": 1}) as free:
+        assert free
+
+
+def test_one_flow_at_a_time_works_on_a_subject(tmp_path: Path) -> None:
+    first, second = Claims(tmp_path), Claims(tmp_path)
+    give_back = first.claim("a")
+    assert give_back is not None
+    assert second.claim("a") is None
+    assert first.claim("a") is None
+    assert second.claim("b") is not None
+    give_back()
+    assert second.claim("a") is not None
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_slots_of_the_fleet_and_claims_hold_across_machines(tmp_path: Path) -> None:
+    machines = [Leases(tmp_path / name) for name in ("one", "two")]
+    try:
+        fleets = [
+            Slots(tmp_path / str(number), {"cpu": 8}, {"cpu": 1}, leases) for number, leases in enumerate(machines)
+        ]
+        assert highest(fleets, [{"cpu": 1}] * 4, "cpu") == 1
+        claims = [Claims(tmp_path / str(number), leases) for number, leases in enumerate(machines)]
+        give_back = claims[0].claim("anna")
+        assert give_back is not None
+        assert claims[1].claim("anna") is None
+        give_back()
+        assert claims[1].claim("anna") is not None
+        # A machine whose process died: the next one in its checkout hands back what was noted.
+        note = next((tmp_path / "two").glob("*.json"))
+        note.write_text(note.read_text().replace(f'"pid": {os.getpid()}', '"pid": 4194303'))
+        Leases(tmp_path / "two").release_orphans()
+        assert claims[0].claim("anna") is not None
+    finally:
+        for leases in machines:
+            leases.close()
