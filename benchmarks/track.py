@@ -29,6 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--heads", type=int, default=4, help="rendered identities")
     parser.add_argument("--frames", type=int, default=200, help="frames of each rendered identity")
+    parser.add_argument("--resting", type=int, nargs="*", default=[1, 5], help="seeds of rendered heads that rest")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1779, 7500], help="frames whose cost is measured")
     parser.add_argument("--size", type=int, default=256, help="pixels a side of the crops of real clips")
     sources = get_args(Source)
@@ -50,7 +51,9 @@ def main(argv: list[str] | None = None) -> int:
                     rendered.measure(head, arguments.frames, seed, scratch, arguments.landmarks)
                     for seed in range(arguments.heads)
                 ]
+                resting = [rendered.measure_rest(head, seed, scratch) for seed in arguments.resting]
             print(f"Rendered heads, {arguments.frames} frames each:\n\n{rendered.table(rows)}\n", flush=True)
+            print(f"Rendered heads that rest, first pass → second:\n\n{rendered.rest_table(resting)}\n", flush=True)
         if not found and {"clips", "cost"} & set(arguments.only):
             print("Real clips and cost: not measured: no clips (give --clips, or set ERLNET_CLIPS)\n", flush=True)
         elif "clips" in arguments.only:

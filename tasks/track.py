@@ -21,6 +21,8 @@ from models.flame.head import FlameHead
 from models.flame.initial_pose import InitialGuess
 from models.flame.tracker import Track, TrackerSettings, face_width, track_landmarks
 from models.landmarks.detector import LandmarkDetector
+from models.landmarks.face_mesh import LANDMARKS, MESH_POINTS
+from models.landmarks.occlusion import covered, sample_colours
 from tasks.artifacts.flame import FlameSequence, write_flame
 from tasks.artifacts.frames import FrameTable, read_frame_table
 from tasks.artifacts.head import head_identity, head_info, read_head
@@ -50,7 +52,10 @@ class TrackParams:
     identity_frames: frames that identity and focal length are fitted to.
     smoothing: factor on the strength of the terms that tie neighbouring frames; 0 leaves frames alone.
     iterations: most steps of the fit of all frames.
-    worst_error: share of the face width; a frame with a larger RMS error counts as not seen (a hand before the face).
+    stabilise: fit once more with the head held where it rests, so that speech moves the face and not the head.
+    worst_error: share of the face width; a frame with a larger RMS error counts as not seen (another thing for a face).
+    mark_covered: frames in which a hand or a thing comes before the face count as not seen, whatever the detector
+        reports there (by the colours under the mesh; 68 landmarks are not looked at).
     landmarks: mesh (mediapipe's 478 points), dlib68 or fan68 (iBUG's 68 points by dlib or FAN, whose files one has to
         get: 'erlnet doctor' says where).  68 points show neither the gaze nor the cheeks.
     initial: landmarks (a pose in closed form), or deca (DECA's encoder; needs its file and a FLAME head).
@@ -61,7 +66,9 @@ class TrackParams:
     identity_frames: int = 32
     smoothing: float = 1.0
     iterations: int = 10
+    stabilise: bool = True
     worst_error: float = 0.06
+    mark_covered: bool = True
     landmarks: Source = "mesh"
     initial: Literal["landmarks", "deca"] = "landmarks"
 
@@ -78,7 +85,7 @@ def run(folder: SubjectFolder, params: TrackParams) -> FlameSequence:
     encoder = open_deca(assets, info) if params.initial == "deca" else None
     detector = open_source(params.landmarks, assets)
     started = time.monotonic()
-    landmarks = detect(folder, table, detector)
+    landmarks, hidden = detect(folder, table, detector, params.mark_covered)
     detected = time.monotonic()
     coverage = float(landmarks.found.mean())
     if coverage < params.minimum_coverage:
@@ -93,7 +100,7 @@ def run(folder: SubjectFolder, params: TrackParams) -> FlameSequence:
         sequence.parts["initialisation"] = begun_with
     sequence.head = head_identity(assets.open_head)
     write_flame(folder.flame, sequence)
-    metrics = quality(landmarks, track, sequence)
+    metrics = quality(landmarks, track, sequence) | {"covered_frames": int(hidden.sum())}
     write_metrics(folder.track_metrics, metrics)
     ended = time.monotonic()
     print(
@@ -104,8 +111,15 @@ def run(folder: SubjectFolder, params: TrackParams) -> FlameSequence:
     return sequence
 
 
-def detect(folder: SubjectFolder, table: FrameTable, detector: LandmarkDetector) -> LandmarkTrack:
-    """Landmarks of every frame of the subject's video; NaN where no face is found.  Closes ``detector``."""
+def detect(
+    folder: SubjectFolder, table: FrameTable, detector: LandmarkDetector, mark_covered: bool = True
+) -> tuple[LandmarkTrack, np.ndarray]:
+    """Landmarks of every frame of the subject's video; NaN where no face is found.  Closes ``detector``.
+
+    Also bool [N]: frames whose face is covered; with ``mark_covered`` and a mesh they are NaN too, else none is.
+    """
+    looked_at = mark_covered and detector.points == LANDMARKS
+    colours = np.zeros((len(table) if looked_at else 0, MESH_POINTS, 3), np.uint8)
     points = np.full((len(table), detector.points, 3), np.nan, np.float32)
     size = int(table.header["image_size"])
     count = 0
@@ -117,11 +131,15 @@ def detect(folder: SubjectFolder, table: FrameTable, detector: LandmarkDetector)
             found = detector(picture)
             if found is not None:
                 points[count - 1] = found
+                if looked_at:
+                    colours[count - 1] = sample_colours(picture, found)
     if count != len(table) or picture.shape[:2] != (size, size):
         raise DamagedArtifact(
             folder.video, f"it does not hold the {len(table)} frames of {size} pixels that {folder.frames.name} lists"
         )
-    return LandmarkTrack(table.frame.astype(np.int64), points, detector.name, size)
+    hidden = covered(colours, points) if looked_at else np.zeros(len(table), bool)
+    points[hidden] = np.nan
+    return LandmarkTrack(table.frame.astype(np.int64), points, detector.name, size), hidden
 
 
 def fit(
@@ -143,6 +161,7 @@ def fit(
         iterations=params.iterations,
         worst_error=params.worst_error,
         longest_gap=params.longest_gap,
+        stabilise=params.stabilise,
     )
     with tqdm(total=params.iterations, desc="fitting all frames", unit="step", mininterval=1.0) as bar:
         track = track_landmarks(

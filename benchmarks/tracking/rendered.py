@@ -35,6 +35,7 @@ LIPS = (13, 14)
 BROW_ACTIONS = ("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight")
 WINDOW, LAG = 50, 4
 BLOCK = 32
+RESTING = 70
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,11 @@ class Truth:
     blinks: np.ndarray
 
 
-def animate(head: FlameHead, frames: int, seed: int) -> Truth:
-    """A random identity and camera; a head that turns, nods, speaks, smiles and blinks; some frames without it."""
+def animate(head: FlameHead, frames: int, seed: int, resting: int = 0) -> Truth:
+    """A random identity and camera; a head that turns, nods, speaks, smiles and blinks; some frames without it.
+
+    resting: frames at the beginning in which the head rests while the face goes on; then none is without it.
+    """
     rng = np.random.default_rng(seed)
     t = np.arange(frames)
 
@@ -86,6 +90,12 @@ def animate(head: FlameHead, frames: int, seed: int) -> Truth:
         "eyes_rotation": np.concatenate([gaze, gaze], 1),
         "translation": np.stack([wave(0.012, 100), wave(0.008, 75) + 0.0, wave(0.02, 110) - depth], 1),
     }
+    if resting:
+        hidden[:] = False
+        gate = np.clip((t - resting) / 20, 0, 1)[:, None]
+        for name in ("global_rotation", "neck_rotation", "translation"):
+            at_rest = motion[name][resting]
+            motion[name] = at_rest + gate**2 * (3 - 2 * gate) * (motion[name] - at_rest)
     shape = torch.from_numpy(rng.normal(0, 0.8, (1, head.shape_size)))
     return Truth(shape, {k: torch.from_numpy(v) for k, v in motion.items()}, focal, hidden, blinks)
 
@@ -131,6 +141,38 @@ def measure(head: FlameHead, frames: int, seed: int, scratch: Path, landmarks: S
     }
 
 
+def measure_rest(head: FlameHead, seed: int, scratch: Path) -> dict[str, float]:
+    """A head that rests for ``RESTING`` frames and then moves, tracked without and with the second pass.
+
+    still: RMS rotation from frame to frame while it rests, degrees (truth: none); moving: median rotation error without
+    its constant part over all frames; jaw: correlation of the angle while it rests; blink: furthest, frames.
+    """
+    truth = animate(head, RESTING + 60, seed, RESTING)
+    folder = SubjectFolder(scratch / f"resting-head-{seed}")
+    draw(head, truth, folder, seed)
+    row: dict[str, float] = {"number": seed + 1}
+    for name, stabilise in (("one", False), ("two", True)):
+        track.run(folder, track.TrackParams(stabilise=stabilise))
+        found = read_flame(folder.flame)
+        row |= {f"{key}_{name}": value for key, value in rest_figures(head.double(), truth, found).items()}
+    return row
+
+
+def rest_figures(head: FlameHead, truth: Truth, found: FlameSequence) -> dict[str, float]:
+    """What ``measure_rest`` says of one track."""
+    calm = np.arange(RESTING - 4)
+    rotation = Rotation.from_rotvec(found.global_rotation[calm])
+    steps = np.degrees((rotation[1:] * rotation[:-1].inv()).magnitude())
+    errors = compare(head, truth, found)
+    jaw = np.corrcoef(found.jaw_rotation[calm, 0], truth.motion["jaw_rotation"][calm, 0])[0, 1]
+    return {
+        "still": float(np.sqrt(np.square(steps).mean())),
+        "moving": errors["turning"],
+        "jaw": float(jaw),
+        "blink": errors["blink"],
+    }
+
+
 def compare(head: FlameHead, truth: Truth, found: FlameSequence) -> dict[str, float]:
     """Errors of a track.  Rotations are compared as the skull's, in the camera frame; frame by frame, by frame id.
 
@@ -161,7 +203,8 @@ def compare(head: FlameHead, truth: Truth, found: FlameSequence) -> dict[str, fl
         near = np.arange(max(middle - 6, 0), min(middle + 7, len(found)))
         near = near[found.usable[near]]
         if len(near) and openings[1][near].min() < 0.6 * np.nanmedian(openings[1]):
-            distances.append(abs(int(near[openings[1][near].argmin()]) - int(near[openings[0][near].argmin()])))
+            times = [closure_time(near, opening[near], float(np.nanmedian(opening))) for opening in openings]
+            distances.append(abs(times[1] - times[0]))
     return {
         "rotation": float(np.median(degrees[shown])),
         "turning": float(np.median(turning)),
@@ -177,6 +220,14 @@ def compare(head: FlameHead, truth: Truth, found: FlameSequence) -> dict[str, fl
         "hidden": float(truth.hidden.sum()),
         "shown": float((~truth.hidden).sum()),
     }
+
+
+def closure_time(frames: np.ndarray, opening: np.ndarray, usual: float) -> float:
+    """When lids were shut: the mean of ``frames`` [K] weighted by how far ``opening`` [K] is below two thirds of usual.
+
+    (The frame of the smallest opening is no good: lids stay shut for some frames, which of them is last is noise.)
+    """
+    return float(np.average(frames, weights=np.maximum(2 / 3 * usual - opening, 1e-9)))
 
 
 def distances_between(
@@ -220,7 +271,7 @@ COLUMNS = {
     "jaw angle, correlation": "{jaw:.3f}",
     "lip opening, correlation": "{lips:.3f}",
     "blinks found": "{blinks:.0%}",
-    "furthest blink, frames": "{blink:.0f}",
+    "furthest blink, frames": "{blink:.1f}",
     "focal error, %": "{focal:+.1f}",
     "shifted frames": "{shifted:.0f}",
     "invented / hidden": "{invented:.0f} / {hidden:.0f}",
@@ -229,10 +280,26 @@ COLUMNS = {
 }
 
 
+REST_COLUMNS = {
+    "head": "{number}",
+    "rotation from frame to frame while it rests, ° RMS": "{still_one:.3f} → {still_two:.3f}",
+    "rotation error without its constant part, ° median": "{moving_one:.2f} → {moving_two:.2f}",
+    "jaw angle while it rests, correlation": "{jaw_one:.3f} → {jaw_two:.3f}",
+    "furthest blink, frames": "{blink_one:.1f} → {blink_two:.1f}",
+}
+
+
 def table(rows: list[dict[str, float]]) -> str:
     """Markdown, one line a head."""
-    lines = [f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
-    for number, row in enumerate(rows, start=1):
-        cells = [cell.format(number=number, **row) for cell in COLUMNS.values()]
-        lines.append(f"| {' | '.join(cells)} |")
+    return _table(COLUMNS, [{"number": number} | row for number, row in enumerate(rows, start=1)])
+
+
+def rest_table(rows: list[dict[str, float]]) -> str:
+    """Markdown, one line a resting head: first pass alone → with the second."""
+    return _table(REST_COLUMNS, rows)
+
+
+def _table(columns: dict[str, str], rows: list[dict[str, float]]) -> str:
+    lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
+    lines += [f"| {' | '.join(cell.format(**row) for cell in columns.values())} |" for row in rows]
     return "\n".join(lines)

@@ -23,7 +23,10 @@ CHUNK = 128
 
 @dataclass(frozen=True)
 class Smoothness:
-    """Standard deviations [P] of a parameter's first and second difference from frame to frame (inf: not tied)."""
+    """Standard deviations of a parameter's first and second difference from frame to frame (inf: not tied).
+
+    first: [P], or [N - 1, P] for the differences of N frames; second: [P] or [N - 2, P].
+    """
 
     first: Tensor
     second: Tensor

@@ -16,10 +16,15 @@ from models.flame.initial_pose import InitialGuess, initial_pose, initial_pose_w
 from models.flame.landmark_fit import FramePrior, Observations, landmark_weights, range_width
 from models.flame.landmark_model import EXPRESSION, EYES, JAW, POSE_SIZE, LandmarkModel
 from models.flame.sequence_fit import Smoothness, fit_sequence
+from models.flame.stabilise import hold_resting
 from models.landmarks.layouts import LandmarkLayout, layout_of, pair_distance
 
 BLIND = 1e-3
 """Radians: standard deviation of the gaze where no iris is seen; left free, the eyes would turn to move the lids."""
+SECOND_PASS = 5
+"""Most steps of the fit with the resting head held, which begins next to its end."""
+NEARLY, DONE = 5e-3, 1e-3
+"""Gain of a step as a share of the cost with which a fit ends: one that is gone on with, and the last one."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,7 @@ class TrackerSettings:
     """See tasks.track.TrackParams.
 
     shape_precision: prior precision of identity coefficients; focal_spread: standard deviation of log focal length.
+    stabilise: fit once more with the resting head held (models/flame/stabilise.py).
     """
 
     identity_frames: int = 32
@@ -34,6 +40,7 @@ class TrackerSettings:
     iterations: int = 10
     worst_error: float = 0.06
     longest_gap: int = 8
+    stabilise: bool = True
     shape_precision: float = 10.0
     focal_spread: float = 0.5
     workers: int = 2
@@ -96,6 +103,7 @@ def track_landmarks(
     shape = None if guess is None else guess.shape
     precision = settings.shape_precision * layout.shape_precision
     identity = fit_identity(model, start[chosen], observed, prior, settings.focal_spread, precision, shape=shape)
+    prior = prior.jaw_first(head.expression_names)
 
     personal = model.personal(identity.shape, torch.float32)
     exact = model.personal(identity.shape)
@@ -118,9 +126,16 @@ def track_landmarks(
                 prior,
                 ties,
                 settings.iterations,
-                progress=progress,
-                workers=settings.workers,
+                NEARLY if settings.stabilise else DONE,
+                progress,
+                settings.workers,
             )
+            if settings.stabilise:
+                held = hold_resting(ties, exact, parameters[rows])
+                steps = min(settings.iterations, SECOND_PASS)
+                parameters[rows] = fit_sequence(
+                    personal, parameters[rows], observed, prior, held, steps, DONE, workers=settings.workers
+                )
             for part in range(begin, end, 256):
                 piece = slice(part, min(part + 256, end))
                 points[piece] = exact.project(parameters[piece], identity.focal, size).numpy()

@@ -9,10 +9,11 @@ from animated_head import BLINK_AT, FOCAL, SIZE, animate, eye_opening, observe, 
 
 from models.flame.head import FlameHead
 from models.flame.initial_pose import InitialGuess, initial_pose, initial_pose_without_depth
-from models.flame.landmark_fit import FramePrior, Observations
+from models.flame.landmark_fit import JAW_FIRST, FramePrior, Observations
 from models.flame.landmark_model import LandmarkModel
 from models.flame.sequence_fit import fit_sequence
 from models.flame.tracker import Track, TrackerSettings, face_width, segments, smoothness, track_landmarks
+from models.landmarks import parts
 from tasks.artifacts.head import read_head
 
 FRAMES = 70
@@ -214,3 +215,28 @@ def test_the_fit_starts_where_it_is_told_to(head: FlameHead) -> None:
 )
 def test_segments(seen: str, longest: int, expected: list[tuple[int, int]]) -> None:
     assert segments(np.array([c == "1" for c in seen]), longest) == expected
+
+
+def test_the_jaw_explains_an_open_mouth_even_where_the_chin_is_seen_to_lag(
+    head: FlameHead, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on rendered faces: the detector's lips follow the jaw, its chin by two thirds only."""
+    shape, x = animate(head, FRAMES)
+    shut = x.clone()
+    shut[:, 6] = 0
+    mesh, without = (observe(head, shape, y, noise=0.0) for y in (x, shut))
+    model = LandmarkModel.of(head, head.embeddings["mesh"])
+    chin = (model.weights[:, 2] > 0.3).numpy()
+    chin[parts.LIP_POINTS] = False
+    mesh[:, chin] -= (mesh - without)[:, chin] / 3
+    mesh += np.random.default_rng(0).normal(0, 0.3, mesh.shape).astype(np.float32)
+    wanted = x[:, 6].numpy()
+    slopes = []
+    for factor in (JAW_FIRST, 1.0):
+        monkeypatch.setattr("models.flame.landmark_fit.JAW_FIRST", factor)
+        jaw = track_landmarks(head, mesh, FOCAL, SIZE).parameters[:, 6]
+        slopes.append(np.polyfit(wanted, jaw, 1)[0])
+        if factor == JAW_FIRST:
+            assert np.corrcoef(jaw, wanted)[0, 1] > 0.97
+    assert slopes[0] > 0.75
+    assert slopes[0] > slopes[1] + 0.05
