@@ -38,21 +38,21 @@ class ObjectPair:
             raise BadInput(
                 f"{self.ticket_name} has {self._ticket['Size']} bytes: a ticket is a YAML file of a few lines"
             )
-        with _in_one_line(self._bucket):
+        with in_one_line(self._bucket):
             return bytes(self._open(self._ticket).read())
 
     @contextlib.contextmanager
     def video(self) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(dir=self._folder) as folder:
             path = Path(folder) / self.name
-            with _in_one_line(self._bucket), path.open("wb") as file:
+            with in_one_line(self._bucket), path.open("wb") as file:
                 shutil.copyfileobj(self._open(self._video), file, 1 << 20)
             if path.stat().st_size != self._video["Size"]:
                 raise StageFailed(f"{self.name} arrived incomplete from {SCHEME}{self._bucket}: run again")
             yield path
 
     def accept(self) -> None:
-        with _in_one_line(self._bucket):
+        with in_one_line(self._bucket):
             for listed in (self._video, self._ticket):
                 self._delete(listed)
 
@@ -60,7 +60,7 @@ class ObjectPair:
         prefix = PurePosixPath(self._video["Key"]).parent / where
         # Named after its content: where this was cut short the second time makes the same objects, not more of them.
         stem = f"{PurePosixPath(self.name).stem}-{self._video['ETag'].strip(chr(34))[:8]}"
-        with _in_one_line(self._bucket):
+        with in_one_line(self._bucket):
             self._client.put_object(Bucket=self._bucket, Key=f"{prefix / stem}.reason.txt", Body=f"{reason}\n".encode())
             for listed in (self._ticket, self._video):
                 key = f"{prefix / stem}{PurePosixPath(listed['Key']).suffix}"
@@ -75,7 +75,7 @@ class ObjectPair:
 
     def _delete(self, listed: dict[str, Any]) -> None:
         """Delete the version that was listed; another that came in its place stays."""
-        with contextlib.suppress(Vanished), _in_one_line(self._bucket):
+        with contextlib.suppress(Vanished), in_one_line(self._bucket):
             self._client.head_object(Bucket=self._bucket, Key=listed["Key"], IfMatch=listed["ETag"])
             self._client.delete_object(Bucket=self._bucket, Key=listed["Key"])
 
@@ -95,7 +95,7 @@ def bucket_pairs(url: str, quiet: float, folder: Path) -> Iterator[ObjectPair]:
     # What a run that was killed had fetched.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    with _in_one_line(bucket):
+    with in_one_line(bucket):
         client = boto3.client("s3")
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
         listed = {item["Key"]: item for page in pages for item in page.get("Contents", ())}
@@ -106,7 +106,7 @@ def bucket_pairs(url: str, quiet: float, folder: Path) -> Iterator[ObjectPair]:
 
 
 @contextlib.contextmanager
-def _in_one_line(bucket: str) -> Iterator[None]:
+def in_one_line(bucket: str) -> Iterator[None]:
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
 

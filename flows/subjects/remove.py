@@ -11,10 +11,9 @@ import json
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from glob import escape
 from pathlib import Path
 
-from flows.subjects import prefect_data, remotes, traces
+from flows.subjects import inboxes, prefect_data, remotes, traces
 from flows.subjects.known import check_idle, known
 from flows.subjects.objects import Cache, local_cache
 from flows.subjects.traces import Person, Trace
@@ -84,8 +83,7 @@ def _both(now: Person, then: Person) -> Person:
 def _delete(root: Path, cache: Cache, person: Person, proof: Proof, say: Callable[[str], None]) -> None:
     deleted = proof.deleted
     say("deleting what the inbox and the subject's folder hold")
-    deleted["copies of the video"] = _unlink(traces.content_copies(root, person))
-    deleted["files of the inbox"] = _unlink(_inbox_files(root, person))
+    deleted["files of the inbox"] = inboxes.forget(root, person)
     marks = (*_MARKS, *_HALF_DONE, ".incoming-removed-.previous-")
     folders = [root / "data" / "subjects" / f"{mark}{name}" for name in person.names for mark in marks]
     claims = root / ".dvc" / "tmp" / "erlnet" / "claims"
@@ -105,8 +103,14 @@ def _delete(root: Path, cache: Cache, person: Person, proof: Proof, say: Callabl
 
 
 def _search(root: Path, cache: Cache, person: Person, proof: Proof) -> None:
-    proof.left = [*traces.search(root, cache, person), *remotes.search(root, person)]
-    proof.searched = ["data", ".dvc with the cache", ".prefect", *(f"remote {name}" for name in remotes.names(root))]
+    proof.left = [*traces.search(root, cache, person), *inboxes.search(root, person), *remotes.search(root, person)]
+    proof.searched = [
+        "data",
+        f"the inbox {inboxes.name(root)}",
+        ".dvc with the cache",
+        ".prefect",
+        *(f"remote {name}" for name in remotes.names(root)),
+    ]
     url = prefect_data.database_url()
     if url is not None:
         counts = prefect_data.mentions(url, person)
@@ -121,21 +125,6 @@ def _server_elsewhere() -> str:
     from prefect.settings import PREFECT_API_URL
 
     return PREFECT_API_URL.value() or ""
-
-
-def _inbox_files(root: Path, person: Person) -> list[Path]:
-    """Tickets and reasons that name the subject, and the videos beside them."""
-    named = person.named()
-    found: set[Path] = set()
-    for path in (root / "data" / "inbox").rglob("*"):
-        if path.suffix not in (".yaml", ".txt", ".json") or not path.is_file() or path.stat().st_size > _TICKET:
-            continue
-        if named.search(path.read_text(encoding="utf-8", errors="replace")):
-            stem = path.stem.removesuffix(".reason")
-            found.update(other for other in path.parent.iterdir() if other.stem == stem)
-            found.update(path.parent.glob(f"{escape(stem)}.reason.txt"))
-            found.add(path)
-    return sorted(path for path in found if path.is_file())
 
 
 def _names_run(person: Person, command: str) -> bool:
@@ -167,7 +156,6 @@ def _forget_files(root: Path, person: Person) -> None:
 
 _MARKS = ("", ".previous-")
 _HALF_DONE = tuple(f".incoming-{what}-" for what in ("rename", "rename-gone", "re-source", "swap", "removed"))
-_TICKET = 1 << 20  # bytes; no ticket and no reason is longer
 
 
 def _remove_tree(folder: Path) -> int:

@@ -27,7 +27,6 @@ from tasks.artifacts.lock import parse_added, parse_lock
 from tasks.artifacts.subject import SubjectRecord, read_subject
 from tasks.code_history import past_files, past_locks
 from tasks.errors import DamagedArtifact
-from tasks.registry import sha256_of
 
 _COMMON = {*STAGES, "shared", "subject", "subjects", "inbox", "data", "video", "audio", "erlnet", "onboard", "refresh"}
 _BLOCK = 1 << 20
@@ -147,13 +146,6 @@ def _others(root: Path, subject: str) -> Iterator[SubjectRecord]:
             yield read_subject(SubjectFolder.of(other, root).record)
 
 
-def content_copies(root: Path, person: Person) -> Iterator[Path]:
-    """Files below ``data/inbox`` that hold one of the videos, under whatever name."""
-    for path in sorted((root / "data" / "inbox").rglob("*")):
-        if path.is_file() and path.stat().st_size in person.sizes and sha256_of(path) in person.sources:
-            yield path
-
-
 def search(root: Path, cache: Cache, person: Person, progress: bool = True) -> list[Trace]:
     """Look for the person in ``data``, ``.dvc`` with the whole cache, and ``.prefect``: file names and contents."""
     found = [
@@ -173,7 +165,7 @@ def search(root: Path, cache: Cache, person: Person, progress: bool = True) -> l
             what = _mentioned(path, person, [] if path.is_relative_to(cache.files) else hashes)
             if what:
                 found.append(Trace(where, what))
-    return found + [Trace(os.path.relpath(path, root), "its video") for path in content_copies(root, person)]
+    return found
 
 
 def _mentioned(path: Path, person: Person, hashes: list[str]) -> str | None:

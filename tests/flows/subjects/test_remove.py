@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import boto3
 import pytest
 import sqlalchemy as sa
 import yaml
@@ -86,8 +87,27 @@ def test_a_copy_of_the_video_goes_whatever_its_name(finished: Toy) -> None:
     inbox.mkdir(parents=True)
     (inbox / "IMG_0001.MOV").write_text("video of a")
     (inbox / "IMG_0002.MOV").write_text("video of c")  # as long
-    assert remove(finished.root, "a").deleted["copies of the video"] == 1
+    assert remove(finished.root, "a").deleted["files of the inbox"] == 1
     assert [path.name for path in inbox.iterdir()] == ["IMG_0002.MOV"]
+
+
+@pytest.mark.usefixtures("s3")
+def test_an_inbox_in_a_bucket_forgets_as_well(finished: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ERLNET_INBOX", "s3://erlnet/hand-in")
+    client = boto3.client("s3")
+    objects = {"rejected/x-0123.mp4": b"blurred", "rejected/x-0123.yaml": b"id: a", "rejected/x-0123.reason.txt": b"no",
+               "quarantine/y.mov": b"video of a", "z.yaml": b"id: b", "z.mp4": b"video of c"}  # fmt: skip
+    for name, body in objects.items():
+        client.put_object(Bucket="erlnet", Key=f"hand-in/{name}", Body=body)
+    proof = remove(finished.root, "a")
+    assert proof.left == []
+    assert "the inbox s3://erlnet/hand-in" in proof.searched
+    assert proof.deleted["files of the inbox"] == 4
+    listed = client.list_objects_v2(Bucket="erlnet", Prefix="hand-in/")["Contents"]
+    assert [item["Key"] for item in listed] == ["hand-in/z.mp4", "hand-in/z.yaml"]
+    monkeypatch.setenv("ERLNET_INBOX", "s3://no-such-bucket/x")
+    with pytest.raises(BadInput, match="there is no bucket 'no-such-bucket'"):
+        remove(finished.root, "b")
 
 
 def test_earlier_versions_go_too(finished: Toy) -> None:
@@ -157,6 +177,7 @@ def test_a_running_stage_is_not_pulled_away(finished: Toy) -> None:
     assert finished.folder("a").exists()
 
 
+@pytest.mark.timeout(900)
 def test_prefects_database_forgets_as_well(toy: Toy) -> None:
     """Through the command, on the embedded server's database that the runs before it filled."""
     video = toy.root / "out" / "some.mp4"
@@ -165,7 +186,7 @@ def test_prefects_database_forgets_as_well(toy: Toy) -> None:
         video.write_text(f"a video of {subject}")
         toy.control(subject, "report", "fail" if subject == "wilhelmina" else "sleep 0")
         request = ["--subject", subject, "--consent", f"{subject} signed", "--profile", "demo"]
-        erlnet(toy.root, "onboard", str(video), *request)
+        erlnet(toy.root, "onboard", str(video), *request, timeout=300)
     toy.control("wilhelmina", "report", "")
     shutil.rmtree(toy.root / "control")
     engine = sa.create_engine(f"sqlite:///{toy.root / '.prefect' / 'prefect.db'}")
