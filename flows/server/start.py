@@ -109,7 +109,8 @@ def deploy(address: str) -> None:
 
 
 def serve(arguments: argparse.Namespace) -> None:
-    """Start everything and wait for the end."""
+    """Start everything and wait for an interrupt, or for a termination, which takes the same way out."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     home = repository_root() / ".prefect"
     own = os.environ.get("PREFECT_SERVER_DATABASE_CONNECTION_URL")
     database = None if own else Postgres(home / "postgres", arguments.database_port)
@@ -119,7 +120,16 @@ def serve(arguments: argparse.Namespace) -> None:
         with serving(arguments.host, arguments.port, own or (database.url if database else ""), home) as address:
             furnish(address)
             print(f"the server is ready; on every machine: make worker PREFECT_API_URL={address}", flush=True)
-            signal.sigwait({signal.SIGINT, signal.SIGTERM})
+            _watch(address)
     finally:
         if database is not None:
             database.stop()
+
+
+def _watch(address: str) -> None:
+    """Return never; raises StageFailed where the server has stopped answering, so that systemd starts all anew."""
+    silent = 0
+    while silent < 6:
+        time.sleep(5.0)
+        silent = 0 if healthy(address) else silent + 1
+    raise StageFailed(f"the Prefect server at {address} does not answer any more")

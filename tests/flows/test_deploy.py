@@ -65,8 +65,9 @@ def test_flows_refuse_parameters_of_the_wrong_kind() -> None:
         refresh(limit=0)
 
 
-def test_every_entrypoint_exists() -> None:
-    configuration = yaml.safe_load((PROJECT / "prefect.yaml").read_text())
+@pytest.mark.parametrize("file", ["prefect.yaml", "deploy/docker-pool.yaml", "deploy/kubernetes-pool.yaml"])
+def test_every_entrypoint_exists(file: str) -> None:
+    configuration = yaml.safe_load((PROJECT / file).read_text())
     for deployment in configuration["deployments"]:
         path, _, name = deployment["entrypoint"].partition(":")
         assert f"def {name}(" in (PROJECT / path).read_text()
