@@ -8,9 +8,10 @@ from prefect import flow
 from prefect.logging import get_run_logger
 from pydantic import Field
 
-from flows.bridge.process import ProcessGroups, TimedOut
+from flows.bridge.process import TimedOut
 from flows.environment import stage_environment
 from flows.events import HOOKS
+from flows.fleet import open_fleet
 from flows.onboard import SubjectId
 from flows.outcome import one_line
 from flows.repro import STAGE_TIMEOUT, Timeout
@@ -38,13 +39,14 @@ def animate(
         last = line
         logger.info("%s", line)
 
-    groups = ProcessGroups()
-    try:
-        status = groups.run(command, root, stage_environment(), keep, timeout)
-    except TimedOut:
-        raise StageFailed(f"animate of subject {subject} failed: it ran longer than {timeout:g} s") from None
-    finally:
-        groups.end_all()
+    with open_fleet(root) as fleet:
+        if fleet.sharing is not None:  # another machine may have made the subject
+            fleet.sharing.fetch(subject)
+        try:
+            with fleet.slots.take(fleet.settings.needs("animate")):
+                status = fleet.groups.run(command, root, stage_environment(), keep, timeout)
+        except TimedOut:
+            raise StageFailed(f"animate of subject {subject} failed: it ran longer than {timeout:g} s") from None
     cause = last.removeprefix("animate: error: ") or f"exit status {status}"
     if status == 2:
         raise BadInput(cause)

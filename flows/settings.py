@@ -17,6 +17,7 @@ from tasks.errors import BadInput
 
 # Slots of the machine that a stage takes while it runs, where fleet.yaml says nothing else.
 STAGE_SLOTS = {
+    "animate": {"cpu": 1, "gpu": 1},
     "adf": {"cpu": 1, "gpu": 1},
     "nerf": {"cpu": 1, "gpu": 1},
     "evaluate": {"cpu": 1, "gpu": 1},

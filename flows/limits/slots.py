@@ -1,6 +1,6 @@
 """Slots a stage takes while it runs: of its machine, and of the whole fleet where the operator has set that.
 
-A machine's slots are lock files in the checkout, so that all flows of it, and stages whose flow was killed, count.  The
+A machine's slots are lock files in the checkout, common to all flows of it and free again when their holder dies.  The
 fleet's are Prefect's global concurrency limits ``erlnet-RESOURCE``.
 """
 

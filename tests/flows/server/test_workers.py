@@ -65,6 +65,9 @@ def test_a_cancelled_onboarding_is_continued_by_the_other_worker(
             # Both at once: one continues, the other begins.
             runs = [onboard(client, videos[subject], subject) for subject in "ab"]
             assert [wait_for(lambda run=run: ended(client, run), 240) for run in runs] == ["Completed", "Completed"]
+        # The schedule lives: what is due at night is planned (it is not, where Prefect's scheduler breaks).
+        refresh = client.read_deployment_by_name("refresh/refresh")
+        assert wait_for(lambda: [run for run in client.read_flow_runs() if run.deployment_id == refresh.id])
     assert sorted(two.started()) == ["a:report", "a:track", "b:crop", "b:report", "b:track"]
     assert (two.folder("a") / "report.html").read_text() == "video of acroptrackreport"
 
