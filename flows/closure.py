@@ -6,6 +6,7 @@ So the list is computed from the syntax tree, without importing (and hence witho
 """
 
 import ast
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def import_closure(root: Path, module: str) -> list[str]:
 def _imported(path: Path, module: str) -> Iterator[str]:
     """Absolute dotted names that ``path`` mentions in import statements; attributes look like submodules here."""
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
+    for node in ast.walk(_parse(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -46,6 +47,18 @@ def _imported(path: Path, module: str) -> Iterator[str]:
             base = ".".join([*above, *([node.module] if node.module else [])])
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _parse(path: Path) -> ast.Module:
+    """The syntax tree.  Python 3.11 counts the depth of what it parses for all threads together, and then says so in a
+    SystemError where another thread parses at the same time (github.com/python/cpython/issues/106905)."""
+    text = path.read_text(encoding="utf-8")
+    for _ in range(20):
+        try:
+            return ast.parse(text, filename=str(path))
+        except SystemError:
+            time.sleep(0.05)
+    return ast.parse(text, filename=str(path))
 
 
 def _files(root: Path, name: str) -> Iterator[Path]:

@@ -5,6 +5,7 @@ The folder is built beside its final place under a name that git and DVC ignore,
 
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -62,14 +63,34 @@ def register(root: Path, request: Request) -> bool:
         lift(folder)
         _build(root, folder, request, gates)
         created = True
-    if not folder.source.with_name("source.video.dvc").exists():
-        try:
-            add_to_dvc(root, folder)
-        except BaseException:
-            if created:
-                shutil.rmtree(folder.root, ignore_errors=True)
-            raise
+    try:
+        complete(root, folder)
+    except BaseException:
+        if created:
+            shutil.rmtree(folder.root, ignore_errors=True)
+        raise
     return created
+
+
+def complete(root: Path, folder: SubjectFolder) -> bool:
+    """Let DVC take the video in where a registration was cut short before it had; returns whether that was needed.
+
+    Raises StageFailed where that is impossible, or where the video is not the one that was registered.
+    """
+    if _taken_in(folder.source.with_name("source.video.dvc")):
+        return False
+    if folder.source.exists() and _measure(folder.source)[0] != read_subject(folder.record).source.sha256:
+        raise StageFailed(f"{folder.source} is not the video that was registered: put that one back")
+    add_to_dvc(root, folder)
+    return True
+
+
+def _taken_in(link: Path) -> bool:
+    """Whether DVC has written its checksum there."""
+    try:
+        return bool(re.search(r"^  md5: [0-9a-f]{32}$", link.read_text(encoding="utf-8"), re.MULTILINE))
+    except FileNotFoundError:
+        return False
 
 
 def check(root: Path, request: Request) -> None:

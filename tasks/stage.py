@@ -7,6 +7,7 @@ the run record, and turns every failure into one line and an exit status: 2 bad 
 """
 
 import argparse
+import contextlib
 import errno
 import os
 import sys
@@ -32,29 +33,37 @@ def main(stage: str, params: type[P], run: Callable[[SubjectFolder, P], Any], ar
         folder = SubjectFolder.of(arguments.subject)
         if not folder.root.is_dir():
             raise BadInput(f"no subject {folder.id!r}: {folder.root} does not exist; 'erlnet status' lists subjects")
-        values = load_params(params, arguments.profile, stage)
     except TaskError as error:
         return _complain(stage, error)
-    record = run_record.begin(folder.runs, stage)
+    try:
+        values = load_params(params, arguments.profile, stage)
+        record = run_record.begin(folder.runs, stage)
+    except TaskError as error:
+        with contextlib.suppress(OSError):
+            run_record.refuse(folder.runs, stage, str(error))
+        return _complain(stage, error)
+    except OSError as error:
+        print(f"{stage}: error: {explain_os_error(error)}", file=sys.stderr)
+        return 1
     try:
         run(folder, values)
     except KeyboardInterrupt:
-        run_record.finish(folder.runs, record, "failed", "interrupted")
+        _finish(folder, record, "failed", "interrupted")
         return 130
     except TaskError as error:
-        run_record.finish(folder.runs, record, "failed", str(error))
+        _finish(folder, record, "failed", str(error))
         return _complain(stage, error)
     except OSError as error:
         message = explain_os_error(error)
-        _finish_quietly(folder, record, message)
+        _finish(folder, record, "failed", message)
         print(f"{stage}: error: {message}", file=sys.stderr)
         return 1
     except Exception as error:
         # A defect of ours: the traceback is what whoever mends it needs.
-        _finish_quietly(folder, record, f"{type(error).__name__}: {error}")
+        _finish(folder, record, "failed", f"{type(error).__name__}: {error}")
         traceback.print_exc()
         return 1
-    run_record.finish(folder.runs, record, "done")
+    _finish(folder, record, "done")
     return 0
 
 
@@ -68,11 +77,12 @@ def explain_os_error(error: OSError) -> str:
     return f"{os.strerror(error.errno) if error.errno else error}{where}"
 
 
-def _finish_quietly(folder: SubjectFolder, record: run_record.RunRecord, message: str) -> None:
-    try:
-        run_record.finish(folder.runs, record, "failed", message)
-    except OSError:
-        pass  # the disk that failed the stage cannot hold its diary either
+def _finish(
+    folder: SubjectFolder, record: run_record.RunRecord, outcome: run_record.Outcome, message: str = ""
+) -> None:
+    """Complete the diary; a disk that failed the stage may not hold that either, and work that is done stays done."""
+    with contextlib.suppress(OSError):
+        run_record.finish(folder.runs, record, outcome, message)
 
 
 def _complain(stage: str, error: TaskError) -> int:

@@ -24,7 +24,8 @@ class Stage:
 
     address: what ``dvc repro`` calls it, from the root.  unit: subject id, or SHARED.  reasons: why DVC holds it to be
     changed, empty where it does not.  source: a file under ``dvc add``, which is checked out rather than run.
-    missing: outputs that are gone.  files: dependencies and outputs, relative to the root.
+    missing: outputs that are gone.  files: dependencies and outputs, relative to the root.  params: dotted keys of
+    params.yaml it depends on.
     """
 
     address: str
@@ -35,6 +36,7 @@ class Stage:
     source: bool = False
     missing: bool = False
     files: tuple[str, ...] = ()
+    params: tuple[str, ...] = ()
 
 
 @dataclass
@@ -121,6 +123,8 @@ def read_graph(root: Path, subjects: Iterable[str], shared: bool = True) -> Grap
 
 
 def _read_stage(root: Path, repo: "Repo", stage: "DvcStage", unit: str, upstream: tuple[str, ...]) -> Stage:
+    from dvc.dependency.param import ParamsDependency
+
     address = _address(root, stage)
     entries = _status(stage)
     deps = [dep for dep in stage.deps if dep.protocol == "local"]
@@ -133,6 +137,7 @@ def _read_stage(root: Path, repo: "Repo", stage: "DvcStage", unit: str, upstream
         source=bool(stage.is_data_source),
         missing=any(not out.exists for out in stage.outs),
         files=tuple(os.path.relpath(item.fs_path, root) for item in [*deps, *stage.outs] if item.fs_path),
+        params=tuple(key for dep in stage.deps if isinstance(dep, ParamsDependency) for key in dep.params),
     )
 
 

@@ -7,10 +7,13 @@ from pathlib import Path
 
 from flows.bridge.fingerprint import Memory
 from flows.bridge.graph import SHARED, Graph, Stage, read_graph, subject_ids
+from flows.bridge.repair import release_dead_locks, remove_torn_locks
+from flows.onboarding import complete
 from flows.pipeline import PipelineWriter
 from tasks.artifacts.layout import SubjectFolder, check_subject_id
 from tasks.artifacts.subject import read_subject
 from tasks.errors import BadInput, TaskError
+from tasks.stage import explain_os_error
 
 
 @dataclass
@@ -61,9 +64,12 @@ def make_plan(root: Path, targets: Sequence[Target] | None = None, write: bool =
     """Plan ``targets``, or every subject and the shared stages where there are none.
 
     With ``write`` pipeline files that no longer fit template and code are written anew first; without it nothing is
-    written, and the stages whose definition would change count as stale.
+    written, and the stages whose definition would change count as stale.  Writing also mends what a kill or a power cut
+    has left half done.
     """
     plan = Plan()
+    if write:
+        release_dead_locks(root)
     everything = targets is None
     wanted = [Target(subject) for subject in subject_ids(root)] if targets is None else list(targets)
     subjects: list[str] = []
@@ -79,15 +85,19 @@ def make_plan(root: Path, targets: Sequence[Target] | None = None, write: bool =
                 plan.frozen.append(subject)
                 continue
             if write:
+                complete(root, folder)
                 writer.write(folder)
             else:
                 redefined[subject] = writer.changed_stages(folder)
-        except (TaskError, FileNotFoundError, SyntaxError) as error:
-            plan.broken[subject] = str(error)
+        except (TaskError, OSError, SyntaxError) as error:
+            plan.broken[subject] = explain_os_error(error) if isinstance(error, OSError) else str(error)
             continue
         subjects.append(subject)
 
     graph = look(root, subjects, redefined)
+    unsettled = {*graph.broken, *(stage.unit for stage in graph.stages.values() if stage.reasons)}
+    if write and remove_torn_locks(root, unsettled):
+        graph = look(root, subjects, redefined)
     plan.broken |= graph.broken
     chosen = _chosen(graph, [target for target in wanted if target.subject in subjects], everything)
     stale = {
@@ -106,20 +116,30 @@ def make_plan(root: Path, targets: Sequence[Target] | None = None, write: bool =
 
 
 def look(root: Path, subjects: Sequence[str], redefined: dict[str, list[str]] | None = None) -> Graph:
-    """DVC's graph and status of what may have changed; units remembered as up to date are left out.
+    """The graph and status of what may have changed; units known to be up to date are left out.
 
-    Where a shared stage is stale every subject is loaded, because any of them may be downstream of it.
+    DVC is asked about those of which that cannot be told from the files they share.  Where a shared stage is stale
+    every subject is part of the graph, because any of them may be downstream of it.
     """
     memory = Memory(root)
-    units = [SHARED, *subjects]
-    unknown = [unit for unit in units if not memory.holds(unit) or (redefined or {}).get(unit)]
-    if not unknown:
+    recalled = {unit: memory.recall(unit) for unit in (SHARED, *subjects)}
+    unknown = [unit for unit, stages in recalled.items() if stages is None]
+    graph = _read(root, memory, [unit for unit in unknown if unit != SHARED]) if unknown else Graph()
+    shared = graph.of(SHARED) if unknown else recalled[SHARED] or []
+    everyone = any(stage.reasons for stage in shared)
+    wanted = {
+        unit: stages
+        for unit, stages in recalled.items()
+        if unit != SHARED
+        and stages is not None
+        and (everyone or (redefined or {}).get(unit) or any(stage.reasons for stage in stages))
+    }
+    if not (unknown or wanted or everyone):
         return Graph()
-    graph = _read(root, memory, [unit for unit in unknown if unit != SHARED])
-    left_out = [subject for subject in subjects if subject not in unknown]
-    if left_out and any(stage.reasons for stage in graph.of(SHARED)):
-        graph = _read(root, memory, list(subjects))
-    return graph
+    found = {stage.address: stage for stage in shared}  # first: subjects depend on these and on nothing else outside
+    for unit in subjects:
+        found |= {stage.address: stage for stage in wanted.get(unit) or graph.of(unit)}
+    return Graph(found, graph.broken)
 
 
 def _read(root: Path, memory: Memory, subjects: list[str]) -> Graph:

@@ -1,9 +1,7 @@
 """Runs a plan: one Prefect task a stage, each a ``dvc repro --single-item`` in a process group of its own."""
 
+import contextlib
 import logging
-import sys
-import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,23 +16,20 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed, State
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.bridge.failure import explain, title
+from flows.bridge.failure import title
 from flows.bridge.graph import SHARED, Stage
 from flows.bridge.locks import sort_locks
 from flows.bridge.planner import Plan, Target, look, make_plan
-from flows.bridge.process import Ended, ProcessGroups, TimedOut
-from flows.environment import stage_environment
+from flows.bridge.process import Ended
+from flows.bridge.repair import pipeline_folder
+from flows.bridge.stage_run import run_stage
+from tasks.artifacts import run_record
 from tasks.artifacts.layout import SubjectFolder
 from tasks.errors import TaskError
 
 if TYPE_CHECKING:
     from flows.fleet import Fleet
 
-# What DVC says after every stage to a person at a terminal.
-HINTS = ("To track the changes with git", "\tgit add ", "To enable auto staging", "\tdvc config ", "Use `dvc push`")
-BUSY = "is busy, it is being blocked by"
-BUSY_WAIT = 2.0  # seconds
-KEPT_LINES = 50  # of a stage's output, to explain a failure
 FETCH = "fetch:"  # before a unit: the name of what brings it in
 CLAIM_WAIT = 1.0  # seconds between two tries to claim a subject that another flow works on
 
@@ -80,46 +75,6 @@ def fetch_task(unit: str, fleet: "Fleet") -> State[Any]:
     except TaskError as error:
         return Failed(message=str(error))
     return Completed()
-
-
-def run_stage(root: Path, stage: Stage, groups: ProcessGroups, timeout: float | None, logger: Any = None) -> str | None:
-    """Bring one stage up to date with a DVC process of its own; returns None, or the cause of the failure.
-
-    Raises Ended where the whole run is being ended.
-    """
-    logger = logger or logging.getLogger(__name__)
-    # DVC's lock is held by every DVC process for moments: wait for it rather than fail.
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock"]
-    if stage.source and stage.missing:
-        command += ["checkout", stage.address]
-    else:
-        command += ["repro", "--single-item", stage.address]
-    output: deque[str] = deque(maxlen=KEPT_LINES)
-
-    def keep(line: str) -> None:
-        if line.startswith(HINTS):
-            return
-        output.append(line)
-        logger.info("%s", line)
-
-    started = time.time()
-    while True:
-        left = None if timeout is None else timeout - (time.time() - started)
-        try:
-            status = groups.run(command, root, stage_environment(), keep, left)
-        except TimedOut:
-            return f"ended because it ran longer than {timeout:g} s"
-        if status == 0 or not any(BUSY in line for line in output):
-            break
-        # Another DVC process has the stage's files: one that looks at them for a moment, or one that runs it.
-        logger.info("waiting for another DVC process")
-        output.clear()
-        time.sleep(BUSY_WAIT)
-    if status == 0:
-        return None
-    if stage.source:
-        return f"{stage.name} is neither in its folder nor in DVC's cache: fetch it with 'dvc pull {stage.address}'"
-    return explain(root, stage, status, list(output), started)
 
 
 def task_runner(limit: int) -> Any:
@@ -176,7 +131,7 @@ class _Run:
             self._fleet.groups.end_all()
             for give_back in self._claims.values():
                 give_back()
-            sort_locks(self._fleet.root, _pipelines(self._fleet.root, self._plan))
+            _sort_locks(self._fleet.root, self._plan)
         return self._outcome
 
     def _ready(self) -> list[str]:
@@ -283,20 +238,24 @@ def _put(finished: "SimpleQueue[str]", name: str, _future: PrefectFuture[Any]) -
     finished.put(name)
 
 
-def _pipelines(root: Path, plan: Plan) -> list[Path]:
-    units = {stage.unit for stage in plan.stages.values()}
-    folders = [root if unit == SHARED else SubjectFolder.of(unit, root).root for unit in sorted(units)]
-    return [folder / "dvc.yaml" for folder in folders if (folder / "dvc.yaml").exists()]
+def _sort_locks(root: Path, plan: Plan) -> None:
+    """An unsorted lock is a lock too: where it cannot be written (disk full, read-only) the run ends no worse."""
+    folders = [pipeline_folder(root, unit) for unit in sorted({stage.unit for stage in plan.stages.values()})]
+    from dvc.exceptions import DvcException
+
+    try:
+        sort_locks(root, [folder / "dvc.yaml" for folder in folders if (folder / "dvc.yaml").exists()])
+    except (OSError, DvcException) as error:
+        logging.getLogger(__name__).warning("dvc.lock was not sorted: %s", error)
 
 
 def _remove_leftovers(root: Path, unit: str) -> None:
     """Half-written files of stages that were killed; a stage that still runs elsewhere keeps its own."""
-    from tasks.artifacts import run_record
-
     if unit == SHARED:
         return
     folder = SubjectFolder.of(unit, root)
     records = [run_record.read(folder.runs, path.stem) for path in folder.runs.glob("*.json")]
     if not any(record and record.outcome == "running" for record in records):
         for path in folder.root.glob("*.tmp-????????*"):
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the stage will say what is wrong with the folder
+                path.unlink()

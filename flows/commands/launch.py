@@ -6,17 +6,20 @@ import subprocess
 import sys
 from typing import Any
 
+from flows import embedded_server
 from tasks.artifacts.layout import repository_root
-from tasks.errors import BadInput
+from tasks.errors import BadInput, TaskError
 
 
 def run_flow(flow: Any, parameters: dict[str, Any], limit: int | None = None) -> None:
     """Run ``flow`` to its end.  Raises BadInput or TaskError with its one line where it does not complete."""
+    from httpx import TransportError
     from prefect.exceptions import ParameterTypeError
+    from prefect.settings import PREFECT_API_URL
 
     from flows.outcome import raise_unless_completed
 
-    _start_server()
+    embedded_server.start()
     # It comes at the interpreter's exit, after our own last word, which should stay the last.
     logging.getLogger("prefect").addFilter(lambda record: "Stopping temporary server" not in record.getMessage())
     if limit is not None:
@@ -25,26 +28,14 @@ def run_flow(flow: Any, parameters: dict[str, Any], limit: int | None = None) ->
         state = flow(**parameters, return_state=True)
     except ParameterTypeError as error:
         raise BadInput(" ".join(str(error).split())) from None
+    except (TransportError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "reach API" not in str(error):
+            raise
+        where = PREFECT_API_URL.value() or "the embedded server's address"
+        raise TaskError(
+            f"no Prefect server answers at {where}: stages that have finished are kept; start the server and run again"
+        ) from None
     raise_unless_completed(state)
-
-
-def _start_server() -> None:
-    """Start the embedded server, unless there is one to talk to, out of reach of the terminal's Ctrl-C.
-
-    Left to itself Prefect starts it as a child that gets the same interrupt; the flow then cannot report its end, and
-    tries to for minutes.  A child keeps the signals that were blocked when it was started.  It is terminated when this
-    process ends.
-    """
-    from prefect.server.api.server import SubprocessASGIServer
-    from prefect.settings import PREFECT_API_URL
-
-    if PREFECT_API_URL.value():
-        return
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        SubprocessASGIServer().start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def run_task(name: str, *arguments: str) -> int:

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import psutil
-
 from tasks.artifacts.atomic import write_text
+from tasks.artifacts.run_record import identity
 from tasks.errors import StageFailed
 
 if TYPE_CHECKING:
@@ -67,8 +66,7 @@ class Leases:
         except HTTPError as error:
             raise StageFailed(f"the Prefect server gave no slot of {name}: {error or type(error).__name__}") from None
         lease = UUID(answer["lease_id"])
-        process = psutil.Process()
-        note = {"pid": process.pid, "process_started": process.create_time(), "name": name}
+        note = {"pid": os.getpid(), "process": identity(os.getpid()), "name": name}
         write_text(self._folder / f"{lease}.json", json.dumps(note) + "\n")
         with self._lock:
             self._held.add(lease)
@@ -92,7 +90,7 @@ class Leases:
         for path in self._folder.glob("*.json"):
             with contextlib.suppress(OSError, ValueError, KeyError):
                 note = json.loads(path.read_text(encoding="utf-8"))
-                if not _lives(note["pid"], note["process_started"]):
+                if identity(note["pid"]) != note["process"]:
                     self.release(UUID(path.stem))
 
     def close(self) -> None:
@@ -140,12 +138,3 @@ class Leases:
                         self._held.discard(lease)
                 except HTTPError as error:
                     logger.warning("slot %s could not be renewed yet: %s", lease, error or type(error).__name__)
-
-
-def _lives(pid: int, started: float) -> bool:
-    if pid == os.getpid():
-        return True
-    try:
-        return abs(psutil.Process(pid).create_time() - started) < 1.0
-    except psutil.Error:
-        return False

@@ -1,4 +1,8 @@
-"""Nothing half-written: every artifact is written under a temporary name and renamed when it is whole."""
+"""Nothing half-written: every artifact is written under a temporary name and renamed when it is whole.
+
+Whole also after a power cut: content reaches the disk before the name does (without that, several file systems keep
+the new name and lose the bytes).
+"""
 
 import os
 import secrets
@@ -19,9 +23,20 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f"{path.stem}.tmp-{secrets.token_hex(4)}{path.suffix}")
     try:
         yield temporary
+        _flush(temporary)
         os.replace(temporary, path)
+        _flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Return when the file or folder is on the disk."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def write_text(path: Path, text: str) -> None:

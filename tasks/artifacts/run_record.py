@@ -7,7 +7,7 @@ from *stale*, the report reads the times.  A record whose process is gone withou
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -20,22 +20,25 @@ Outcome = Literal["running", "done", "failed", "killed"]
 
 @dataclass
 class RunRecord:
-    """started: seconds since the epoch; process_started tells a recycled pid from ours; peak_memory in bytes."""
+    """started: seconds since the epoch; process tells a recycled pid from ours; peak_memory in bytes.
+
+    clock: seconds of the monotonic clock at the start, for the process itself; not written.
+    """
 
     stage: str
     outcome: Outcome
     pid: int
-    process_started: float
+    process: str
     started: float
     seconds: float = 0.0
     peak_memory: int = 0
     message: str = ""
+    clock: float = field(default=0.0, repr=False, compare=False)
 
 
 def begin(folder: Path, stage: str) -> RunRecord:
     """Write and return the record of a run of this process that starts now."""
-    process = psutil.Process()
-    record = RunRecord(stage, "running", os.getpid(), process.create_time(), time.time())
+    record = RunRecord(stage, "running", os.getpid(), identity(os.getpid()) or "", time.time(), clock=time.monotonic())
     _write(folder, record)
     return record
 
@@ -45,7 +48,7 @@ def finish(folder: Path, record: RunRecord, outcome: Outcome, message: str = "")
     import resource
 
     record.outcome, record.message = outcome, message
-    record.seconds = time.time() - record.started
+    record.seconds = time.monotonic() - record.clock
     record.peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     _write(folder, record)
 
@@ -61,14 +64,36 @@ def read(folder: Path, stage: str) -> RunRecord | None:
     return record
 
 
-def _alive(record: RunRecord) -> bool:
+def refuse(folder: Path, stage: str, message: str) -> None:
+    """Write that ``stage`` failed before, or after, its own process could say so."""
+    _write(folder, RunRecord(stage, "failed", os.getpid(), "", time.time(), message=message))
+
+
+def identity(pid: int) -> str | None:
+    """A name for the process that no other process ever has: which boot, and when in it the process began.
+
+    Not the time of day it began at: that is reckoned from a clock that may be set while the process runs.  None where
+    there is no such process, or only its entry is left because its parent has not collected it.
+    """
     try:
-        process = psutil.Process(record.pid)
-        ours = abs(process.create_time() - record.process_started) < 1.0
-        return ours and process.status() != psutil.STATUS_ZOMBIE  # killed, but its parent has not collected it
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        # The 22nd field, counted after the name in brackets, which may hold spaces.
+        ticks = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
+        return f"{boot}:{ticks}"
     except psutil.Error:
-        return False
+        return None
+    except OSError:  # no Linux
+        return f"{process.create_time():.0f}" if process.is_running() else None
+
+
+def _alive(record: RunRecord) -> bool:
+    return identity(record.pid) == record.process
 
 
 def _write(folder: Path, record: RunRecord) -> None:
-    write_text(folder / f"{record.stage}.json", json.dumps(asdict(record), indent=2) + "\n")
+    data = asdict(record)
+    del data["clock"]
+    write_text(folder / f"{record.stage}.json", json.dumps(data, indent=2) + "\n")

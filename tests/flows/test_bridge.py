@@ -294,5 +294,53 @@ def test_a_plan_asks_dvc_only_about_what_changed(toy: Toy, monkeypatch: pytest.M
     assert [stage.name for stage in plan.stages.values()] == ["track", "report"]
     (toy.root / "data" / "assets" / "head").unlink()
     plan = make_plan(toy.root, [Target("a")])
-    assert asked[1] == ["a"]
+    assert asked[1] == []  # about the shared stages only
     assert [stage.name for stage in plan.stages.values()] == ["head", "track", "report"]
+
+
+def test_what_all_subjects_share_is_compared_by_content(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    toy.onboard("a")
+    toy.onboard("b")
+    assert run() is None
+    time.sleep(0.1)
+    assert make_plan(toy.root).stages == {}
+    asked: list[list[str]] = []
+
+    def record(root: Path, subjects: list[str], shared: bool = True):
+        asked.append(list(subjects))
+        return read_graph(root, subjects, shared)
+
+    monkeypatch.setattr("flows.bridge.planner.read_graph", record)
+    params, module = toy.root / "params.yaml", toy.root / "tasks" / "track.py"
+    for path in (params, module):
+        path.write_text(path.read_text() + "\n# a remark that is taken back\n")
+        path.write_text(path.read_text().replace("\n# a remark that is taken back\n", ""))
+    params.write_text(params.read_text().replace("cpu: {}", "cpu: {crop: {size: 3}}"))  # nobody's profile
+    assert make_plan(toy.root).stages == {}
+    assert asked == []
+
+    def compare() -> None:
+        """What is planned without DVC is what DVC plans."""
+        ours = make_plan(toy.root, write=False)
+        assert asked == []
+        memory = toy.root / ".dvc" / "tmp" / "erlnet" / "up_to_date.json"
+        text = memory.read_text()
+        memory.unlink()
+        theirs = make_plan(toy.root, write=False)
+        assert asked
+        asked.clear()
+        memory.write_text(text)
+        assert ours.stages.keys() == theirs.stages.keys()
+        assert {key: sorted(value) for key, value in ours.reasons.items()} == {
+            key: sorted(value) for key, value in theirs.reasons.items()
+        }
+
+    params.write_text(params.read_text().replace("track: {size: 1}", "track: {size: 2}"))
+    compare()
+    params.write_text(params.read_text().replace("track: {size: 2}", "track: {}"))
+    compare()
+    params.write_text(params.read_text().replace("track: {}", "track: {size: 1}"))
+    module.write_text(module.read_text() + "\n# a remark that stays\n")
+    compare()
+    (toy.root / "tasks" / "errors.py").rename(toy.root / "tasks" / "gone.py")
+    compare()

@@ -3,7 +3,8 @@
     crop -> track -> report
 
 What a stage does beside its work is said by a file ``control/<subject>-<stage>``: ``fail``, ``hang``, ``hang hard``
-(deaf to interrupts, with a child of its own) or ``sleep SECONDS``.  Every start is written to ``log.txt``.
+(deaf to interrupts, with a child of its own), ``sleep SECONDS``, ``wait`` (until the file is gone) or ``kill dvc`` (do
+the work, then kill -9 the DVC process that waits for it).  Every start is written to ``log.txt``.
 """
 
 import os
@@ -62,8 +63,9 @@ if __name__ == "__main__":
 """
 
 WORK = """\
-import signal, subprocess, sys, time
+import os, signal, subprocess, sys, time
 from pathlib import Path
+import psutil
 from tasks.errors import StageFailed
 
 
@@ -84,8 +86,12 @@ def work(folder, name, before, after, size):
         time.sleep(600)
     if order[:1] == ["sleep"]:
         time.sleep(float(order[1]))
+    while order == ["wait"] and control.exists():
+        time.sleep(0.05)
     (folder.root / "half.tmp-0123abcd.mp4").unlink()
     (folder.root / after).write_bytes((folder.root / before).read_bytes() + name.encode() * size)
+    if order == ["kill", "dvc"]:
+        next(process for process in psutil.Process().parents() if "dvc" in process.cmdline()).kill()
 """.replace("\\\\n", "\\n")
 
 CHECK = """\

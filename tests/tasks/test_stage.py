@@ -73,6 +73,23 @@ def test_every_end_has_its_status_line_and_record(repository: Path, capsys, erro
     assert record.outcome == ("failed" if error else "done")
 
 
+def test_a_stage_refused_for_its_parameters_is_a_failed_one(repository: Path, capsys):
+    assert main("odd", Knobs, lambda folder, params: None, ["--subject", "anna", "--profile", "demo"]) == 2
+    assert "demo.odd.nope" in capsys.readouterr().err
+    record = run_record.read(SubjectFolder.of("anna").runs, "odd")
+    assert record is not None
+    assert record.outcome == "failed"
+    assert "demo.odd.nope" in record.message
+
+
+def test_a_folder_that_cannot_hold_the_diary_is_one_line(repository: Path, capsys):
+    SubjectFolder.of("anna").runs.write_text("a file in the way")
+    assert main("knobs", Knobs, lambda folder, params: None, ["--subject", "anna", "--profile", "demo"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("knobs: error: ")
+    assert error.count("\n") == 1
+
+
 def test_unknown_subject(repository: Path, capsys):
     assert main("knobs", Knobs, lambda folder, params: None, ["--subject", "bob", "--profile", "demo"]) == 2
     assert "no subject 'bob'" in capsys.readouterr().err
