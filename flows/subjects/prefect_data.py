@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from flows.server.postgres import Postgres
 from flows.subjects.traces import Person
 
 # Rows that are deleted where any text in them names the subject; in other tables only that text is blanked.
@@ -27,6 +28,9 @@ def database_url() -> str | None:
     url: Any = PREFECT_API_DATABASE_CONNECTION_URL.value()
     if url is not None:
         return url.get_secret_value() if hasattr(url, "get_secret_value") else str(url)
+    running = PREFECT_HOME.value() / "postgres" / "data" / "postmaster.pid"
+    if running.exists():  # that of 'make server', on this machine; PostgreSQL writes its port into the fourth line
+        return Postgres(PREFECT_HOME.value() / "postgres", int(running.read_text().splitlines()[3])).url
     if PREFECT_API_URL.value():
         return None
     path = PREFECT_HOME.value() / "prefect.db"
@@ -56,6 +60,10 @@ async def _with_connection(url: str, person: Person, delete: bool) -> dict[str, 
                 bare = await connection.execution_options(isolation_level="AUTOCOMMIT")
                 await bare.execute(sa.text("VACUUM"))
                 await bare.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        elif delete and count:
+            async with engine.connect() as connection:
+                bare = await connection.execution_options(isolation_level="AUTOCOMMIT")
+                await bare.execute(sa.text(f"VACUUM FULL {', '.join(sorted(count))}"))
         return count
     finally:
         await engine.dispose()

@@ -156,6 +156,8 @@ def search(root: Path, cache: Cache, person: Person, progress: bool = True) -> l
     names = {*person.names, *(f".previous-{name}" for name in person.names)}
     named = person.named()
     files = [path for folder in ("data", ".dvc", ".prefect") for path in sorted((root / folder).rglob("*"))]
+    # PostgreSQL's own files are asked through PostgreSQL: what it deleted stays in its log for a while.
+    files = [path for path in files if not path.is_relative_to(root / ".prefect" / "postgres")]
     for path in tqdm(files, "searching", unit="file", mininterval=1.0, disable=not progress, leave=False):
         where = os.path.relpath(path, root)
         if path.name in names or (path.stem in names and path.is_relative_to(root / "data")) or named.search(where):
