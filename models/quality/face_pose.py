@@ -15,8 +15,8 @@ def turn(mesh: np.ndarray) -> np.ndarray:
     """Angle in degrees [N] by which the face is turned to the side, from frontal; mesh [N, 478, 3], NaN where not
     seen.
 
-    Positive: towards the picture's left.  From the line between the cheeks in the mesh's own relative depth; the detector's depth itself was not compared with
-    known heads.
+    Positive: towards the picture's left.  From the line between the cheeks in the mesh's own relative depth; the
+    detector's depth itself was not compared with known heads.
     """
     across = mesh[:, LEFT_CHEEK].astype(np.float64) - mesh[:, RIGHT_CHEEK]
     return np.degrees(np.arctan2(-across[:, 2], np.linalg.norm(across[:, :2], axis=1)))
