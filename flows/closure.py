@@ -8,6 +8,7 @@ So the list is computed from the syntax tree, without importing (and hence witho
 import ast
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 PACKAGES = ("tasks", "models")
@@ -30,14 +31,23 @@ def import_closure(root: Path, module: str) -> list[str]:
         if path in seen:
             continue
         seen.add(path)
-        for name in _imported(path, _dotted(root, path)):
+        state = path.stat()
+        for name in _imported(path, _dotted(root, path), (state.st_mtime_ns, state.st_size, state.st_ino)):
             waiting.extend(_files(root, name))
     files = {path for path in seen if path.name != "__init__.py" or path.read_bytes().strip()}
     return sorted(path.relative_to(root).as_posix() for path in files)
 
 
-def _imported(path: Path, module: str) -> Iterator[str]:
-    """Absolute dotted names that ``path`` mentions in import statements; attributes look like submodules here."""
+@cache
+def _imported(path: Path, module: str, _version: tuple[int, int, int]) -> tuple[str, ...]:
+    """Absolute dotted names that ``path`` mentions in import statements; attributes look like submodules here.
+
+    Remembered by the file's version: the stages share most of their files, and a flow asks several times.
+    """
+    return tuple(_names(path, module))
+
+
+def _names(path: Path, module: str) -> Iterator[str]:
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
     for node in ast.walk(_parse(path)):
         if isinstance(node, ast.Import):
