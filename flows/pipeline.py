@@ -13,11 +13,21 @@ import yaml
 
 from flows.closure import import_closure
 from tasks.artifacts.atomic import write_text
-from tasks.artifacts.layout import SubjectFolder
+from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.artifacts.subject import read_subject
 from tasks.params import read_profiles
 
 STAGES = ("crop", "track", "parse", "torso", "speech", "adf", "nerf", "evaluate", "report")
+
+# Assets that a stage reads only where its parameter says so: (stage, parameter, value) -> file.
+_ASSETS = AssetFolder(Path("data/assets"))
+CHOSEN = {
+    ("track", "landmarks", "dlib68"): _ASSETS.dlib68,
+    ("track", "landmarks", "fan68"): _ASSETS.fan68,
+    ("track", "initial", "deca"): _ASSETS.deca,
+    ("parse", "source", "bisenet"): _ASSETS.bisenet,
+    ("evaluate", "identity", "dlib"): _ASSETS.dlib_identity,
+}
 
 # Outputs DVC caches, and files that belong to one machine.  Written at onboarding so that DVC never edits .gitignore.
 GITIGNORE = """\
@@ -66,7 +76,11 @@ class PipelineWriter:
     def render(self, subject: str, profile: str) -> str:
         """The text of the pipeline file.  Raises FileNotFoundError where a stage's module does not exist."""
         return self._template.render(
-            id=subject, profile=profile, code=self._code, parameters=partial(self._parameters, profile)
+            id=subject,
+            profile=profile,
+            code=self._code,
+            parameters=partial(self._parameters, profile),
+            chosen=partial(self._chosen, profile),
         )
 
     def _parameters(self, profile: str, stage: str) -> list[str]:
@@ -77,6 +91,13 @@ class PipelineWriter:
         """
         section = f"profiles.{profile}.{stage}"
         return [section, *_overlooked(section, self._profiles.get(profile, {}).get(stage))]
+
+    def _chosen(self, profile: str, stage: str) -> list[str]:
+        """Assets that the profile's parameters make the stage read."""
+        section = self._profiles.get(profile, {}).get(stage) or {}
+        return [
+            path.as_posix() for (of, key, value), path in CHOSEN.items() if of == stage and section.get(key) == value
+        ]
 
     def expected(self, folder: SubjectFolder) -> str:
         """The text that ``folder``'s pipeline file should have, by its record.  Raises as ``read_subject``."""

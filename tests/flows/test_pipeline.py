@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from flows.closure import import_closure
-from flows.pipeline import GITIGNORE, STAGES, PipelineWriter
+from flows.pipeline import CHOSEN, GITIGNORE, STAGES, PipelineWriter
 from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tests.flows.toy import Toy
 
@@ -58,8 +58,25 @@ def test_a_stage_depends_on_its_code_and_on_every_file_its_module_names(stages: 
         elif "asset" in owner.lower() and isinstance(getattr(AssetFolder, node.attr, None), property):
             used.add(getattr(assets, node.attr).as_posix())
     private = {"", folder.runs.as_posix(), folder.checkpoints.as_posix(), folder.pipeline.as_posix()}
-    lacking = used - private - deps - outs
+    optional = {path.as_posix() for (stage, _, _), path in CHOSEN.items() if stage == name}
+    lacking = used - private - deps - outs - optional
     assert not lacking
+
+
+@pytest.mark.parametrize(("stage", "key", "value"), CHOSEN)
+def test_an_asset_that_a_parameter_chooses_is_a_dependency_only_then(
+    tmp_path: Path, stages: dict[str, dict], stage: str, key: str, value: str
+) -> None:
+    asset = CHOSEN[stage, key, value].as_posix()
+    assert asset not in paths(stages[stage]["deps"])
+    for name in ("flows", "tasks", "models"):
+        (tmp_path / name).symlink_to(PROJECT / name)
+    profiles = yaml.safe_load((PROJECT / "params.yaml").read_text())
+    profiles["profiles"]["demo"][stage][key] = value
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(profiles))
+    chosen = yaml.safe_load(PipelineWriter(tmp_path).render("someone", "demo"))["stages"]
+    assert asset in paths(chosen[stage]["deps"])
+    assert {name for name in chosen if asset in paths(chosen[name]["deps"])} == {stage}
 
 
 def test_what_a_stage_reads_is_made_by_an_earlier_one(stages: dict[str, dict]) -> None:
