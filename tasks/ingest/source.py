@@ -19,9 +19,6 @@ from tasks.ingest.clock import dated
 from tasks.ingest.colour import transfer_of
 from tasks.ingest.deinterlace import deinterlaced
 from tasks.ingest.facts import StreamFacts
-from tasks.ingest.upright import Upright
-
-__all__ = ["SourceVideo", "StreamFacts", "Upright", "open_container"]
 
 MAX_PIXELS = 40_000_000  # 8K is 33 million
 MAX_PICTURE = 110_000_000  # bytes: a decoder keeps up to some 16 pictures; 8K with 10 bits is 100 million
