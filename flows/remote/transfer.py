@@ -51,10 +51,11 @@ def pull(root: Path, unit: str) -> int:
         ]
         if wanted:
             _moved(repo.cloud.pull(wanted), "pull from")
+        count = sum(not out.exists for stage in lacking for out in stage.outs)
         with lock_repo(repo):
             for stage in lacking:
                 stage.checkout(allow_missing=True)
-        return len(lacking)
+        return count
 
 
 def _load(repo: "Repo", root: Path, units: Iterable[str]) -> tuple[Any, list["DvcStage"]]:
@@ -77,6 +78,8 @@ def _unchanged(graph: Any, stages: list["DvcStage"]) -> list["DvcStage"]:
 
 
 def _changed(stage: "DvcStage", upstream: list["DvcStage"]) -> bool:
+    if any(out.use_cache and not out.hash_info for out in stage.outs):  # never run
+        return True
     if stage.is_data_source or stage.frozen:
         return False
     # Without DVC's lock on the dependencies, as in flows/bridge/graph.py: looking needs none.
