@@ -120,8 +120,8 @@ def spend(action: Callable[[], object]) -> float:
 
 
 def erlnet(root: Path, *arguments: str) -> None:
-    """``erlnet ARGUMENTS`` in the checkout at ``root``."""
-    environment = {**stage_environment(), "PYTHONPATH": str(PROJECT)}
+    """``erlnet ARGUMENTS`` in the checkout at ``root``, on a machine with slots for four stages."""
+    environment = {**stage_environment(), "PYTHONPATH": str(PROJECT), "ERLNET_SLOTS": '{"cpu": 4, "gpu": 4}'}
     command = [sys.executable, "-P", "-m", "flows.cli", *arguments]  # not the checkout's own modules
     subprocess.run(command, cwd=root, env=environment, check=True, stdout=subprocess.DEVNULL)
 
