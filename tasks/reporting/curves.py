@@ -21,6 +21,7 @@ _FIXED = {
     "Speech-driven": PALETTE[1],
     "Nearest frame": PALETTE[2],
     "Mean frame": PALETTE[3],
+    "FLAME-driven": PALETTE[4],
 }
 
 
