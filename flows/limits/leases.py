@@ -66,7 +66,7 @@ class Leases:
         except HTTPError as error:
             raise StageFailed(f"the Prefect server gave no slot of {name}: {error or type(error).__name__}") from None
         lease = UUID(answer["lease_id"])
-        note = {"pid": os.getpid(), "process": identity(os.getpid()), "name": name}
+        note = {"pid": os.getpid(), "process": identity(os.getpid())}  # no name: a removed subject leaves no trace
         write_text(self._folder / f"{lease}.json", json.dumps(note) + "\n")
         with self._lock:
             self._held.add(lease)
