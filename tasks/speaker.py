@@ -80,7 +80,7 @@ class Speaker:
         if len(speech) < 3 * reach or not sequence.usable.all():
             return None
         network = self.trained.network
-        heard = network.front(torch.from_numpy(speech.features), torch.from_numpy(speech.energy))
+        heard = network.front(torch.tensor(speech.features), torch.tensor(speech.energy))
         sound = network.embedding.embed_speech(heard[None])[0]
         moved = network.embedding.embed_motion(network.expression_basis(to_motion(sequence).expression)[None])[0]
         scores = agreement_by_lag(sound, moved, reach)
