@@ -20,6 +20,7 @@ import av
 import yaml
 from tqdm import tqdm
 
+from benchmarks.clips import anchor_clip
 from benchmarks.machine import describe
 from tasks.artifacts.frames import read_frame_table
 from tasks.artifacts.layout import AssetFolder, SubjectFolder, repository_root
@@ -46,10 +47,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=10.0, help="of the repeated clip; 0: not measured")
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES, help="stages to run (from crop on)")
     arguments = parser.parse_args(argv)
-    clip = arguments.clip
-    if clip is None and os.environ.get("ERLNET_CLIPS"):
-        clip = Path(os.environ["ERLNET_CLIPS"]) / "anchor_71s_512.mp4"
-    if clip is None or not clip.is_file():
+    clip = anchor_clip(arguments.clip)
+    if clip is None:
         print("front: skipped: no clip (give --clip, or set ERLNET_CLIPS to a folder of clips)", file=sys.stderr)
         return 0
     print(f"{clip.name}; {describe()}; load average at the start {os.getloadavg()[0]:.1f}\n", flush=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import cv2
 
+from benchmarks.clips import real_clips
 from benchmarks.machine import describe
 from benchmarks.parsing import clips, cost, rendered
 from benchmarks.parsing.judge import Judge
@@ -20,7 +21,6 @@ from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.registry import sha256_of
 
 PARTS = ("rendered", "clips", "cost")
-SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 SPEED_CLIP = "anchor"
 U2NET = "8d10d2f3bb75ae3b6d527c77944fc5e7dcd94b29809d47a739a7a728a912b491"
 GET_U2NET = (
@@ -44,8 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     if not asset.is_file():
         print("masks: skipped: no head model (python -m tasks.head makes it)", file=sys.stderr)
         return 0
-    folder = arguments.clips or (Path(os.environ["ERLNET_CLIPS"]) if os.environ.get("ERLNET_CLIPS") else None)
-    found = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES) if folder and folder.is_dir() else []
+    found = real_clips(arguments.clips)
     print(f"{describe()}; load average at the start {os.getloadavg()[0]:.1f}\n", flush=True)
     with tempfile.TemporaryDirectory(prefix="erlnet-bench-") as temporary:
         scratch = Path(temporary)
@@ -58,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
             print("Real clips and cost: not measured: no clips (give --clips, or set ERLNET_CLIPS)\n", flush=True)
             return 0
         if "clips" in arguments.only:
-            print(real_clips(found, judge_of(arguments.judge), scratch, arguments.sheets), flush=True)
+            print(clips_table(found, judge_of(arguments.judge), scratch, arguments.sheets), flush=True)
         clip = next((clip for clip in found if SPEED_CLIP in clip.stem), None)
         if "cost" in arguments.only and clip is not None:
             runs: dict[str, dict[str, float]] = {}
@@ -86,7 +85,7 @@ def judge_of(path: Path | None) -> Judge | None:
     return Judge(path)
 
 
-def real_clips(found: list[Path], judge: Judge | None, scratch: Path, sheets: Path | None, size: int = 256) -> str:
+def clips_table(found: list[Path], judge: Judge | None, scratch: Path, sheets: Path | None, size: int = 256) -> str:
     results = {}
     for clip in found:
         with contextlib.redirect_stdout(sys.stderr):

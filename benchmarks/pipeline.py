@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.clips import anchor_clip
 from benchmarks.machine import describe
 from tasks.artifacts import run_record
 from tasks.artifacts.layout import AssetFolder, SubjectFolder, repository_root
@@ -27,11 +28,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--profile", default="cpu")
     parser.add_argument("--keep", type=Path, help="leave the checkout in this (new) folder, to look at")
     arguments = parser.parse_args(argv)
-    clip = arguments.clip
+    clip = anchor_clip(arguments.clip)
     if clip is None:
-        folder = os.environ.get("ERLNET_CLIPS")
-        clip = Path(folder) / "anchor_71s_512.mp4" if folder else None
-    if clip is None or not clip.is_file():
         print("pipeline: skipped: no clip (give --clip, or set ERLNET_CLIPS to a folder of clips)", file=sys.stderr)
         return 0
     with tempfile.TemporaryDirectory(prefix="erlnet-bench-") as temporary:

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import get_args
 
+from benchmarks.clips import real_clips
 from benchmarks.machine import describe
 from benchmarks.tracking import clips, cost, rendered
 from tasks import crop
@@ -19,7 +20,6 @@ from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.landmark_source import Source
 
 PARTS = ("rendered", "clips", "cost")
-SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 SPEED_CLIP = "anchor"
 
 
@@ -39,8 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     if not asset.is_file():
         print("track: skipped: no head model (python -m tasks.head makes it)", file=sys.stderr)
         return 0
-    folder = arguments.clips or (Path(os.environ["ERLNET_CLIPS"]) if os.environ.get("ERLNET_CLIPS") else None)
-    found = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES) if folder and folder.is_dir() else []
+    found = real_clips(arguments.clips)
     print(f"{describe()}; load average at the start {os.getloadavg()[0]:.1f}\n", flush=True)
     with tempfile.TemporaryDirectory(prefix="erlnet-bench-") as temporary:
         scratch = Path(temporary)

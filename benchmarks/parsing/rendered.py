@@ -15,17 +15,15 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from benchmarks.tracking.rendered import animate, heads
+from benchmarks.tracking.rendered import SIZE, animate, filmed, heads, write_drawn_table
 from models.flame.head import FlameHead
 from models.flame.shading import HAIR, Light, brow_weights, face_colours, shade
 from models.flame.views import SKINS
 from tasks import parse, track
-from tasks.artifacts.frames import FrameTable, write_frames
 from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.masks import HEAD_LABELS, Label, MaskReader
 from tasks.artifacts.video import VideoWriter
 
-SIZE = 256
 FACE_SHARE = 0.31  # of the picture's width, as the crop stage frames people
 FACE_WIDTH = 0.14  # metres, about
 LOBES = -0.023  # metres above the model's origin: where ears end
@@ -210,12 +208,8 @@ def draw(head: FlameHead, folder: SubjectFolder, frames: int, seed: int) -> np.n
             of_triangle = np.concatenate([part.labels for part in parts]).astype(np.uint8)
             large = np.where(raster.covered, of_triangle[raster.triangle], np.uint8(Label.BACKGROUND))
             labels[i] = large[1::2, 1::2]
-            small = cv2.resize(picture, (SIZE, SIZE), interpolation=cv2.INTER_AREA).astype(np.float32)
-            video.write((small + rng.normal(0, 2.0, small.shape)).clip(0, 255).astype(np.uint8))
-    index = np.arange(frames)
-    header = {"image_size": SIZE, "fps": 25.0, "source": {"width": 640, "height": 360}, "scale": 256 / 360}
-    nowhere = np.full((frames, 4), np.nan)
-    write_frames(folder.frames, FrameTable(index, index / 25, index / 25, nowhere, np.zeros(frames), header))
+            video.write(filmed(picture, rng))
+    write_drawn_table(folder, frames)
     return labels
 
 

@@ -122,8 +122,18 @@ def draw(head: FlameHead, truth: Truth, folder: SubjectFolder, seed: int) -> Non
                 vertices = vertices + torch.tensor([0.0, 0.0, 10.0])  # behind the camera
             # Twice the size, averaged: edges without steps.
             picture, _ = shade(vertices.numpy(), head.faces.numpy(), colours, 2 * truth.focal, 2 * SIZE, light)
-            small = cv2.resize(picture, (SIZE, SIZE), interpolation=cv2.INTER_AREA).astype(np.float32)
-            video.write((small + rng.normal(0, 2.0, small.shape)).clip(0, 255).astype(np.uint8))
+            video.write(filmed(picture, rng))
+    write_drawn_table(folder, count)
+
+
+def filmed(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A picture drawn at twice SIZE as a camera of SIZE pixels gives it: uint8, with a little noise."""
+    small = cv2.resize(picture, (SIZE, SIZE), interpolation=cv2.INTER_AREA).astype(np.float32)
+    return (small + rng.normal(0, 2.0, small.shape)).clip(0, 255).astype(np.uint8)
+
+
+def write_drawn_table(folder: SubjectFolder, count: int) -> None:
+    """The crop stage's table of a drawn clip."""
     index = np.arange(count)
     header = {"image_size": SIZE, "fps": 25.0, "source": {"width": 640, "height": 360}, "scale": 256 / 360}
     nowhere = np.full((count, 4), np.nan)
