@@ -23,7 +23,10 @@ LIKE_THE_JAW = ("jawForward", "mouthClose", "mouthFunnel", "mouthLowerDown", "mo
 """Actions that move the lower lip and the chin much as the turning jaw does.  Landmarks see where they are, not why:
 with equal priors one motion is shared out between all of these, and the jaw's angle comes out small and impure."""
 JAW_FIRST = 0.05
-"""Factor on the standard deviation of those actions: the jaw explains what it can, they the rest."""
+"""Factor on the standard deviation of those actions in the first pass: the jaw explains what it can, they the rest."""
+JAW_HELD = 0.02
+"""Radians (standard deviation) by which the jaw may leave the first pass's angle in the second, in which those actions
+are free: while they are stiff, lips that hardly part are not followed (a real clip: 63 % of their opening)."""
 
 
 def unbounded(expression_range: Tensor) -> Tensor:
@@ -41,7 +44,7 @@ def range_width(expression_range: Tensor) -> Tensor:
 class FramePrior:
     """Independent Gaussians on the parameters of one frame, and soft walls round their range.
 
-    mean, precision, low, high [P]; wall: precision of the quadratic wall outside low..high.
+    mean [P], or [B, P] for B frames; precision, low, high [P]; wall: precision of the quadratic wall outside low..high.
     """
 
     mean: Tensor
@@ -76,6 +79,14 @@ class FramePrior:
             if name.startswith(LIKE_THE_JAW):
                 precision[POSE_SIZE + i] /= JAW_FIRST**2
         return replace(self, precision=precision)
+
+    def with_jaw(self, parameters: Tensor) -> "FramePrior":
+        """The same with the jaw held near the one of ``parameters`` [B, P], for a fit of these frames."""
+        mean = self.mean.expand(parameters.shape).clone()
+        mean[:, JAW] = parameters[:, JAW].to(mean)
+        precision = self.precision.clone()
+        precision[JAW] = JAW_HELD**-2
+        return replace(self, mean=mean, precision=precision)
 
     def to(self, dtype: torch.dtype) -> "FramePrior":
         return FramePrior(

@@ -103,7 +103,7 @@ def track_landmarks(
     shape = None if guess is None else guess.shape
     precision = settings.shape_precision * layout.shape_precision
     identity = fit_identity(model, start[chosen], observed, prior, settings.focal_spread, precision, shape=shape)
-    prior = prior.jaw_first(head.expression_names)
+    jaw_first = prior.jaw_first(head.expression_names)
 
     personal = model.personal(identity.shape, torch.float32)
     exact = model.personal(identity.shape)
@@ -123,19 +123,19 @@ def track_landmarks(
                 personal,
                 parameters[rows],
                 observed,
-                prior,
+                jaw_first,
                 ties,
                 settings.iterations,
-                NEARLY if settings.stabilise else DONE,
+                NEARLY,
                 progress,
                 settings.workers,
             )
-            if settings.stabilise:
-                held = hold_resting(ties, exact, parameters[rows])
-                steps = min(settings.iterations, SECOND_PASS)
-                parameters[rows] = fit_sequence(
-                    personal, parameters[rows], observed, prior, held, steps, DONE, workers=settings.workers
-                )
+            held = hold_resting(ties, exact, parameters[rows]) if settings.stabilise else ties
+            steps = min(settings.iterations, SECOND_PASS)
+            kept = prior.with_jaw(parameters[rows])
+            parameters[rows] = fit_sequence(
+                personal, parameters[rows], observed, kept, held, steps, DONE, workers=settings.workers
+            )
             for part in range(begin, end, 256):
                 piece = slice(part, min(part + 256, end))
                 points[piece] = exact.project(parameters[piece], identity.focal, size).numpy()
