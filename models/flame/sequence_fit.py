@@ -1,8 +1,12 @@
 """All frames together: every frame's landmarks, priors, and terms that tie neighbouring frames.
 
 The Gauss-Newton matrix is block pentadiagonal (first and second differences in time); its banded Cholesky
-factorisation solves a whole clip at once.  A frame without landmarks takes part with the temporal terms alone, which
-is what interpolates short gaps.
+factorisation solves a stretch of frames at once.  A frame without landmarks takes part with the temporal terms alone,
+which is what interpolates short gaps.
+
+The matrix takes some 70 kB a frame.  So that a long clip does not fill the memory, a step is solved in windows that
+overlap: what a frame's step owes to another frame fades with their distance, and where a window's own part ends, its
+margin has taken up what lies beyond.  Damping, cost and the decision to stop are the whole clip's.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,6 +23,10 @@ from models.flame.landmark_model import LandmarkModel
 
 CHUNK = 128
 """Frames linearised at a time: bounds memory, not results."""
+WINDOW = 2048
+"""Most frames solved at a time without their margins."""
+MARGIN = 96
+"""Frames on either side of a window that are solved with it and not kept."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +64,10 @@ def fit_sequence(
     damping = 1e-3
     cost = _cost(model, x, observed, prior, first, second, workers)
     for iteration in range(iterations):
-        band, gradient = _assemble(model, x, observed, prior, first, second, workers)
-        diagonal = band[0].copy()
         improved = False
+        step = _Step(model, x, observed, prior, first, second, workers)
         for _ in range(6):
-            band[0] = diagonal * (1 + damping)
-            step = solveh_banded(band, gradient, lower=True, check_finite=False)
-            moved = x - torch.from_numpy(step).reshape(x.shape)
+            moved = x - step.damped(damping)
             new_cost = _cost(model, moved, observed, prior, first, second, workers)
             if new_cost < cost:
                 improved = True
@@ -92,42 +97,107 @@ def _cost(
     total = prior.terms(x)[0].sum()
     total += (x.diff(dim=0).square() * first).sum() + (x.diff(n=2, dim=0).square() * second).sum()
     low = x.to(model.rest.dtype)
-    for _, cost in _by_chunk(frame_cost, model, low, observed, workers):
+    for _, cost in _by_chunk(frame_cost, model, low, slice(0, len(x)), observed, workers):
         total += cost.double().sum()
     return float(total)
 
 
-def _by_chunk(function: Callable, model: LandmarkModel, x: Tensor, observed: Observations, workers: int) -> Iterator:
-    """Yield (rows, function(model, x[rows], observed, rows)) in order, ``workers`` of them in the making."""
-    parts = [slice(begin, min(begin + CHUNK, len(x))) for begin in range(0, len(x), CHUNK)]
+def _by_chunk(
+    function: Callable, model: LandmarkModel, x: Tensor, reach: slice, observed: Observations, workers: int
+) -> Iterator:
+    """Yield (rows, function(model, x[rows], observed, rows)) for the frames of ``reach`` in order, ``workers`` of them
+    in the making."""
+    parts = [slice(begin, min(begin + CHUNK, reach.stop)) for begin in range(reach.start, reach.stop, CHUNK)]
     with ThreadPoolExecutor(workers) as pool:
         for batch in range(0, len(parts), workers):
             rows = parts[batch : batch + workers]
             yield from zip(rows, pool.map(lambda r: function(model, x[r], observed, r), rows), strict=True)
 
 
+class _Step:
+    """The Gauss-Newton step at ``x`` [N, P] for any damping."""
+
+    def __init__(
+        self,
+        model: LandmarkModel,
+        x: Tensor,
+        observed: Observations,
+        prior: FramePrior,
+        first: Tensor,
+        second: Tensor,
+        workers: int,
+    ):
+        self._x = x
+        self._parts = windows(len(x))
+        self._terms = (model, observed, prior, first, second, workers)
+        self._kept: tuple[np.ndarray, np.ndarray] | None = None
+
+    def damped(self, damping: float) -> Tensor:
+        """[N, P]: solves (H + damping diag(H)) step = gradient / 2, window by window."""
+        step = torch.empty_like(self._x)
+        for core, reach in self._parts:
+            band, gradient = self._linearised(reach)
+            diagonal = band[0].copy()
+            band[0] *= 1 + damping
+            solved = solveh_banded(band, gradient, lower=True, check_finite=False)
+            band[0] = diagonal
+            kept = slice(core.start - reach.start, core.stop - reach.start)
+            step[core] = torch.from_numpy(solved).reshape(-1, self._x.shape[1])[kept]
+        return step
+
+    def _linearised(self, reach: slice) -> tuple[np.ndarray, np.ndarray]:
+        if self._kept is not None:
+            return self._kept
+        model, observed, prior, first, second, workers = self._terms
+        first, second = _within(first, reach, 1), _within(second, reach, 2)
+        made = _assemble(model, self._x, reach, observed, prior, first, second, workers)
+        if len(self._parts) == 1:  # another damping needs it again; of several windows it would fill the memory
+            self._kept = made
+        return made
+
+
+def windows(frames: int, size: int = WINDOW, margin: int = MARGIN) -> list[tuple[slice, slice]]:
+    """(core, reach) of the windows over ``frames`` frames: cores share the frames out, reach adds the margins."""
+    count = max(1, -(-frames // size))
+    edges = [frames * i // count for i in range(count + 1)]
+    return [
+        (slice(a, b), slice(max(a - margin, 0), min(b + margin, frames)))
+        for a, b in zip(edges[:-1], edges[1:], strict=True)
+    ]
+
+
+def _within(weight: Tensor, reach: slice, order: int) -> Tensor:
+    """The weights of the differences between the frames of ``reach``; [P] holds for all of them."""
+    return weight if weight.dim() == 1 else weight[reach.start : reach.stop - order]
+
+
 def _assemble(
     model: LandmarkModel,
     x: Tensor,
+    reach: slice,
     observed: Observations,
     prior: FramePrior,
     first: Tensor,
     second: Tensor,
     workers: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Lower band [2 P + 1, N P] of the Gauss-Newton matrix and the gradient/2 [N P]."""
-    frames, size = x.shape
+    """Lower band [2 P + 1, R P] of the Gauss-Newton matrix and the gradient/2 [R P] of the R frames of ``reach``.
+
+    x [N, P]: all frames; first [P] or [R - 1, P], second [P] or [R - 2, P]: weights of the differences.
+    """
+    frames, size = reach.stop - reach.start, x.shape[1]
     band = np.zeros((2 * size + 1, frames, size))
-    _, gradient, curvature = prior.terms(x)
+    gradient, curvature = (term[reach].clone() for term in prior.terms(x)[1:])
     rows_index, columns_index = np.tril_indices(size)
     low = x.to(model.rest.dtype)
-    for rows, (_, slope, matrix) in _by_chunk(normal_equations, model, low, observed, workers):
+    for seen, (_, slope, matrix) in _by_chunk(normal_equations, model, low, reach, observed, workers):
+        rows = slice(seen.start - reach.start, seen.stop - reach.start)
         gradient[rows] += slope.double()
         block = matrix.double().numpy()
         band[rows_index - columns_index, rows, columns_index] = block[:, rows_index, columns_index].T
     band[0] += curvature.numpy()
     gradient_numpy = gradient.numpy()
-    positions = x.numpy()
+    positions = x[reach].numpy()
     for weight, order in ((first.numpy(), 1), (second.numpy(), 2)):
         if frames <= order:
             continue

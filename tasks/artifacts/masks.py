@@ -78,13 +78,18 @@ class MaskReader:
 
     def __init__(self, path: Path):
         self.path = Path(path)
-        _, self.header = read_table(self.path, FORMAT, COLUMNS, "the parse stage")
+        table, self.header = read_table(self.path, FORMAT, COLUMNS, "the parse stage")
         self._file = pq.ParquetFile(self.path)
+        self._count = len(table)
+        if self._count != self._file.metadata.num_rows:
+            raise DamagedArtifact(
+                self.path, f"it says that it has {self._file.metadata.num_rows} rows and has {self._count}"
+            )
         self._codec = pa.Codec("zstd")
         self._cached: tuple[int, list[dict[str, Any]]] = (-1, [])
 
     def __len__(self) -> int:
-        return self._file.metadata.num_rows
+        return self._count
 
     def __getitem__(self, frame: int) -> np.ndarray:
         if not 0 <= frame < len(self):

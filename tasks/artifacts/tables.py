@@ -40,13 +40,14 @@ def read_table(path: Path, format_name: str, columns: list[str], made_by: str) -
         raise MissingInput(Path(path), made_by)
     try:
         table = pq.read_table(path)
+        names = table.column_names  # a name of bytes that are no text raises too
         header = json.loads((table.schema.metadata or {})[b"erlnet"])
         found = header.get("format")
-    except (KeyError, ValueError, OSError, pa.ArrowException) as error:
+    except (AttributeError, KeyError, ValueError, OSError, pa.ArrowException) as error:
         raise DamagedArtifact(Path(path), str(error).splitlines()[0] if str(error) else repr(error)) from error
     if found != format_name:
         raise DamagedArtifact(Path(path), f"format is {found!r}, expected {format_name!r}")
-    missing = [name for name in columns if name not in table.column_names]
+    missing = [name for name in columns if name not in names]
     if missing:
         raise DamagedArtifact(Path(path), f"column {missing[0]!r} is missing")
     problem = _frame_problem(table)

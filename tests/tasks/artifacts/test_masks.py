@@ -71,6 +71,15 @@ def test_an_earlier_format_is_named(tmp_path, maps):
         MaskReader(path)
 
 
+@pytest.mark.parametrize("name", [b"height", b"labels"])
+def test_a_column_name_that_is_no_text_is_damage(tmp_path, maps, name):
+    path = tmp_path / "masks.parquet"
+    write_masks(path, maps, {})
+    path.write_bytes(path.read_bytes().replace(name, name[:-1] + b"\xf3"))
+    with pytest.raises(DamagedArtifact, match=r"masks\.parquet"):
+        MaskReader(path)
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_bytes_cut_or_flipped_anywhere(tmp_path, maps, data):
