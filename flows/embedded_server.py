@@ -60,15 +60,33 @@ def _interrupts_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
+def address() -> str | None:
+    """The API of a server that another command started for itself on this database; None where there is none."""
+    from prefect.settings import PREFECT_HOME
+
+    for process, _ in _servers(str(PREFECT_HOME.value())):
+        with contextlib.suppress(psutil.Error, ValueError, IndexError):
+            words = process.cmdline()
+            return f"http://127.0.0.1:{int(words[words.index('--port') + 1])}/api"
+    return None
+
+
 def _end_orphans(home: str) -> None:
     """End servers on this database whose command is gone: it was killed, and could not end them itself."""
+    for process, alive in _servers(home):
+        if not alive:
+            with contextlib.suppress(psutil.Error):
+                process.terminate()
+                process.wait(timeout=5)
+
+
+def _servers(home: str) -> Iterator[tuple[psutil.Process, bool]]:
+    """Servers that commands started on this database, and whether that command still runs."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             if not any("prefect.server.api.server" in word for word in process.cmdline()):
                 continue
             environment = process.environ()
             pid, _, owner = environment.get(OWNER, "").partition(" ")
-            if owner and environment.get("PREFECT_HOME") == home and identity(int(pid)) != owner:
-                process.terminate()
-                with contextlib.suppress(psutil.TimeoutExpired):
-                    process.wait(timeout=5)
+            if owner and environment.get("PREFECT_HOME") == home:
+                yield process, identity(int(pid)) == owner

@@ -19,6 +19,7 @@ from flows.subjects.traces import Person
 _DELETED = ("flow_run", "task_run", "log", "events", "event_resources", "artifact", "artifact_collection", "variable")
 _BELONGS = {"flow_run_id": "flow_run", "task_run_id": "task_run", "event_id": "events"}
 _MANY = 500  # ids in one statement
+LOCKED = 60.0  # seconds to wait for whoever writes to a SQLite file
 
 
 def database_url() -> str | None:
@@ -48,7 +49,8 @@ def mentions(url: str, person: Person) -> dict[str, int]:
 
 
 async def _with_connection(url: str, person: Person, delete: bool) -> dict[str, int]:
-    engine = create_async_engine(url)
+    # A server that runs may be writing to its SQLite file just now.
+    engine = create_async_engine(url, connect_args={"timeout": LOCKED} if url.startswith("sqlite") else {})
     try:
         async with engine.begin() as connection:
             meta = sa.MetaData()

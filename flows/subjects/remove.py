@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flows.subjects import inboxes, prefect_data, remotes, traces
+from flows.subjects import inboxes, prefect_data, remotes, settling, traces
 from flows.subjects.known import check_idle, known
 from flows.subjects.objects import Cache, local_cache
 from flows.subjects.traces import Person, Trace
@@ -98,6 +98,8 @@ def _delete(root: Path, cache: Cache, person: Person, proof: Proof, say: Callabl
     deleted["files on remotes"] = remotes.forget(root, person)
     url = prefect_data.database_url()
     if url is not None:
+        say("waiting for Prefect's server to write what it holds")
+        settling.settle()
         say("deleting from Prefect's database")
         deleted["rows of Prefect's database"] = sum(prefect_data.forget(url, person).values())
 

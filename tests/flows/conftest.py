@@ -11,6 +11,9 @@ import pytest
 # Read when prefect is imported, which the modules under test do.
 _HOME = tempfile.mkdtemp(prefix="erlnet-prefect-")
 os.environ["PREFECT_HOME"] = _HOME
+# A server writes what it holds every second, not every five, for those who wait for that.
+for _service in ("EVENT_PERSISTER", "TASK_RUN_RECORDER"):
+    os.environ[f"PREFECT_SERVER_SERVICES_{_service}_FLUSH_INTERVAL"] = "1"
 os.environ.pop("PREFECT_API_URL", None)
 
 from tests.flows.machines import make_clones, s3_server  # noqa: E402
