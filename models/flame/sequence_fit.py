@@ -12,6 +12,7 @@ margin has taken up what lies beyond.  Damping, cost and the decision to stop ar
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -160,10 +161,7 @@ def windows(frames: int, size: int = WINDOW, margin: int = MARGIN) -> list[tuple
     """(core, reach) of the windows over ``frames`` frames: cores share the frames out, reach adds the margins."""
     count = max(1, -(-frames // size))
     edges = [frames * i // count for i in range(count + 1)]
-    return [
-        (slice(a, b), slice(max(a - margin, 0), min(b + margin, frames)))
-        for a, b in zip(edges[:-1], edges[1:], strict=True)
-    ]
+    return [(slice(a, b), slice(max(a - margin, 0), min(b + margin, frames))) for a, b in pairwise(edges)]
 
 
 def _within(weight: Tensor, reach: slice, order: int) -> Tensor:
