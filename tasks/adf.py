@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from models.adf.config import AdfConfig, BranchConfig
+from models.adf.config import AdfConfig, BranchConfig, SpeechGroup
 from models.adf.data import Run
 from models.adf.eyes import EyeHabits, learn_habits
 from models.adf.geometry import expression_metric
@@ -25,7 +25,7 @@ from tasks.artifacts.flame import FlameSequence, read_flame
 from tasks.artifacts.head import head_identity, read_head
 from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.artifacts.metrics import write_metrics
-from tasks.artifacts.speech import SpeechTrack, read_speech
+from tasks.artifacts.speech import ENCODER, SpeechTrack, read_speech
 from tasks.errors import StageFailed
 from tasks.motion import spoken_rows, to_motion, usable_runs
 from tasks.scoring.motion import evaluate
@@ -34,6 +34,7 @@ from tasks.split import train_length
 from tasks.stage import main
 
 MINIMUM = 48  # usable training frames without which nothing can be learned
+WEIGHTS = {"melody": 0.5}  # of groups of speech features: pitch says little about the mouth (docs/decisions/0025)
 LIDS = ("eyeBlinkLeft", "eyeBlinkRight")
 
 
@@ -44,8 +45,8 @@ class AdfParams:
     window: frames of a training and generation window.  expression_stride, pose_stride: frames of one latent.
     expression_components, pose_components: coordinates kept of each branch.  expression_codes, expression_levels,
     pose_codes, pose_levels: size and number of the residual codebooks.  speech_components: principal components kept
-    of the speech features.  context: frames on each side that the closed-form skip path hears.  supports: most
-    training frames that support the skip path.  width, layers, heads, dropout: of the transformers.
+    of the speech encoder's features.  context: frames on each side that the closed-form skip path hears.  supports:
+    most training frames that support the skip path.  width, layers, heads, dropout: of the transformers.
     space_steps: of each VQ-VAE; embedding_steps, expression_steps, pose_steps: of the other trainings; batch: windows
     a step.  contrastive_weight: of the contrastive speech loss.  lively: spread that the mouth is brought to, as a
     share of the true one.  seed: of everything random.
@@ -60,8 +61,8 @@ class AdfParams:
     expression_levels: int = 3
     pose_codes: int = 32
     pose_levels: int = 2
-    speech_components: int = 64
-    context: int = 9
+    speech_components: int = 40
+    context: int = 10
     supports: int = 2000
     width: int = 64
     layers: int = 2
@@ -94,7 +95,7 @@ def run(folder: SubjectFolder, params: AdfParams) -> TrainedAdf:
             f"{frames} of the {last} training frames can be used (face tracked and speech encoded), at least {MINIMUM} "
             "are needed: onboard a longer video, or one in which the face stays visible"
         )
-    network = build(params, sequence.expression.shape[1], speech.features.shape[1], frames)
+    network = build(params, sequence.expression.shape[1], speech.groups, frames)
     # Networks this small gain nothing from a second thread, and one thread adds up in the same order everywhere.
     torch.set_num_threads(1)
     shape = torch.tensor(sequence.shape)
@@ -141,8 +142,9 @@ def training_runs(sequence: FlameSequence, speech: SpeechTrack, start: int, stop
     return runs
 
 
-def build(params: AdfParams, expression: int, speech: int, frames: int) -> Adf:
-    """An untrained network for ``expression`` coefficients, ``speech`` feature channels, ``frames`` training frames."""
+def build(params: AdfParams, expression: int, speech: tuple[tuple[str, int], ...], frames: int) -> Adf:
+    """An untrained network for ``expression`` coefficients, groups of ``speech`` features (name, channels), ``frames``
+    training frames."""
     channels = expression_channels(expression)
     width = params.width
     config = AdfConfig(
@@ -164,8 +166,15 @@ def build(params: AdfParams, expression: int, speech: int, frames: int) -> Adf:
             width // 2,
             max(1, params.layers - 1),
         ),
-        speech_channels=speech,
-        speech_components=min(params.speech_components, speech),
+        speech=tuple(
+            SpeechGroup(
+                name,
+                channels,
+                min(params.speech_components, channels) if name == ENCODER else channels,
+                WEIGHTS.get(name, 1.0),
+            )
+            for name, channels in speech
+        ),
         context=params.context,
         window=params.window,
         style_channels=128,

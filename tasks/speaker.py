@@ -95,10 +95,11 @@ class Speaker:
             )
         if not len(speech):
             raise BadInput("the speech track has no frame: give audio of at least one frame (0.04 s)")
-        if speech.features.shape[1] != trained.network.config.speech_channels:
+        wanted = tuple((group.name, group.channels) for group in trained.network.config.speech)
+        if speech.groups != wanted or speech.features.shape[1] != trained.network.config.speech_channels:
             raise BadInput(
-                f"speech features have {speech.features.shape[1]} channels, this ADF wants "
-                f"{trained.network.config.speech_channels}: encode the audio again"
+                f"speech features have {speech.features.shape[1]} channels ({_listed(speech.groups)}), this ADF wants "
+                f"{trained.network.config.speech_channels} ({_listed(wanted)}): encode the audio again"
             )
         if abs(speech.fps - trained.fps) > 1e-3:
             raise BadInput(f"speech features have {speech.fps} rows a second, this ADF wants {trained.fps}")
@@ -119,3 +120,7 @@ class Speaker:
             raise BadInput("the style sequence has no usable frame: choose a style video in which a face is tracked")
         longest = max(runs, key=lambda run: run.stop - run.start)
         return to_motion(style, slice(longest.start, min(longest.stop, longest.start + STYLE_FRAMES)))
+
+
+def _listed(groups: tuple[tuple[str, int], ...]) -> str:
+    return ", ".join(f"{name} {width}" for name, width in groups)

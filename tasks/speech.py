@@ -1,6 +1,7 @@
 """speech: speech features of the sound, one row a video frame.
 
-The features come from the Moonshine encoder at 41.7 Hz and are interpolated linearly at the frames' centres.
+The first come from the Moonshine encoder at 41.7 Hz and are interpolated linearly at the frames' centres; spectrum,
+pitch and voicing (models/speech/acoustics.py) follow.
 """
 
 from dataclasses import dataclass
@@ -9,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from models.speech.acoustics import CHANNELS, acoustics
 from models.speech.moonshine import MoonshineEncoder, feature_times
 from tasks.artifacts.audio import SAMPLE_RATE, read_audio
 from tasks.artifacts.frames import read_frame_table
 from tasks.artifacts.layout import AssetFolder, SubjectFolder
-from tasks.artifacts.speech import SpeechTrack, write_speech
+from tasks.artifacts.speech import ENCODER, SpeechTrack, write_speech
 from tasks.errors import BadInput, DamagedArtifact, MissingInput
 from tasks.ingest.timing import sound_samples
 from tasks.stage import main
@@ -74,14 +76,18 @@ def encode(
         raise BadInput("the sound holds values that are not numbers: decode it again")
     count = max(1, round(len(samples) / SAMPLE_RATE * fps)) if frames is None else frames
     encoder = _encoder(encoder_path or AssetFolder.default().moonshine)
-    features = encoder(samples * normalising_gain(samples, params))
+    level = samples * np.float32(normalising_gain(samples, params))
+    features = encoder(level)
     centres = (np.arange(count) + 0.5) / fps
     return SpeechTrack(
         frame=np.arange(count, dtype=np.int64),
-        features=interpolate(features, feature_times(len(features)), centres),
+        features=np.concatenate(
+            [interpolate(features, feature_times(len(features)), centres), acoustics(level, count, fps)], axis=1
+        ),
         energy=frame_energy(samples, count, fps),
         encoder=encoder.name,
         fps=fps,
+        groups=((ENCODER, features.shape[1]), *CHANNELS),
     )
 
 

@@ -19,19 +19,29 @@ class BranchConfig:
 
 
 @dataclass(frozen=True)
+class SpeechGroup:
+    """``channels`` neighbouring speech features of one kind, heard as ``components`` whitened principal components
+    times ``weight``."""
+
+    name: str
+    channels: int
+    components: int
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
 class AdfConfig:
     """Sizes of all parts.
 
-    expression, pose: the two latent spaces.  speech_channels: C of the speech features; speech_components: principal
-    components kept of them; context: frames on each side that the ridge skip path sees.  window: frames of a
+    expression, pose: the two latent spaces.  speech: the groups that the speech features consist of, in their
+    order; context: frames on each side that the ridge skip path sees.  window: frames of a
     training and generation window.  style_channels: width of the style code.  embedding_channels: width of the
     common space of speech and motion.  width, layers, heads, dropout: of the fusion transformers.
     """
 
     expression: BranchConfig
     pose: BranchConfig
-    speech_channels: int
-    speech_components: int
+    speech: tuple[SpeechGroup, ...]
     context: int
     window: int
     style_channels: int
@@ -41,6 +51,11 @@ class AdfConfig:
     heads: int
     dropout: float
 
+    @property
+    def speech_channels(self) -> int:
+        """Number of speech features."""
+        return sum(group.channels for group in self.speech)
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -48,4 +63,5 @@ class AdfConfig:
     def from_json(cls, values: dict[str, Any]) -> "AdfConfig":
         """Raises KeyError or TypeError where ``values`` is not what ``to_json`` made."""
         branches: dict[str, Any] = {name: BranchConfig(**values[name]) for name in ("expression", "pose")}
-        return cls(**{**values, **branches})
+        groups = tuple(SpeechGroup(**group) for group in values["speech"])
+        return cls(**{**values, **branches, "speech": groups})

@@ -51,7 +51,7 @@ class Adf(nn.Module):
         expression, pose = config.expression.components, config.pose.components
         self.expression_basis = MotionBasis(config.expression.channels, expression)
         self.pose_basis = MotionBasis(config.pose.channels, pose)
-        self.front = SpeechFront(config.speech_channels, config.speech_components)
+        self.front = SpeechFront(config.speech)
         heard = self.front.channels
         self.skip = KernelSkip(heard, expression, config.context, supports)
         self.expression_space = MotionVqVae(config.expression, config.heads, config.dropout)

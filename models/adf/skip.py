@@ -27,11 +27,14 @@ def ridge_regression(x: Tensor, y: Tensor, ridge: float) -> tuple[Tensor, Tensor
     return weights.float(), (mean_y - mean_x @ weights).float()
 
 
+LEAD = 2  # frames by which the middle of what is heard lies after the frame: mouths take their shapes before the sound
+
+
 class KernelSkip(nn.Module):
     """Gaussian-kernel ridge regression from speech windows to the normalised expression branch.
 
-    Neighbouring frames count less with distance (Gaussian of ``spread`` frames).  The kernel's width is relative to
-    the training windows: exp(-bandwidth * d^2 / mean squared norm).
+    Neighbouring frames count less with distance from the window's middle (Gaussian of ``spread`` frames).  The kernel's
+    width is relative to the training windows: exp(-bandwidth * d^2 / mean squared norm).
     """
 
     support: Tensor
@@ -46,9 +49,9 @@ class KernelSkip(nn.Module):
         targets: int,
         radius: int,
         supports: int,
-        spread: float = 3.5,
+        spread: float = 4.0,
         bandwidth: float = 0.7,
-        ridge: float = 0.2,
+        ridge: float = 0.3,
     ):
         super().__init__()
         self.radius, self.spread, self.bandwidth, self.ridge = radius, spread, bandwidth, ridge
@@ -70,7 +73,7 @@ class KernelSkip(nn.Module):
         """Speech [N, channels] -> weighted windows [N, wide]."""
         offsets = torch.arange(-self.radius, self.radius + 1, device=x.device)
         weight = torch.exp(-0.5 * (offsets / self.spread) ** 2).repeat_interleave(x.shape[1])
-        return context_windows(x, self.radius) * weight
+        return context_windows(x, self.radius, LEAD) * weight
 
     def _kernel(self, a: Tensor, b: Tensor) -> Tensor:
         return torch.exp(-self.bandwidth * torch.cdist(a, b, compute_mode="use_mm_for_euclid_dist").square())

@@ -1,22 +1,29 @@
-"""What the ADF hears: speech features reduced by the training part's principal components, and loudness."""
+"""What the ADF hears: principal components of every group of speech features, and loudness."""
 
 import torch
 from torch import Tensor, nn
+
+from models.adf.config import SpeechGroup
 
 SILENCE_DB = -80.0  # quieter than any recording's floor; digital silence is brought up to it
 
 
 class SpeechFront(nn.Module):
-    """features [N, C], energy [N] dBFS -> [N, components + 1]: principal components, then energy, each with zero
-    mean and unit variance in the training part."""
+    """features [N, C], energy [N] dBFS -> [N, components + 1]: principal components of every group, then energy, each
+    with zero mean and, but for the group's weight, unit variance in the training part.
+
+    Whitened by group and not all at once: the encoder's many channels would bury the few others.
+    """
 
     mean: Tensor
     basis: Tensor
     energy_mean: Tensor
     energy_scale: Tensor
 
-    def __init__(self, channels: int, components: int):
+    def __init__(self, groups: tuple[SpeechGroup, ...]):
         super().__init__()
+        self.groups = groups
+        channels, components = sum(group.channels for group in groups), sum(group.components for group in groups)
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("basis", torch.zeros(channels, components))
         self.register_buffer("energy_mean", torch.zeros(()))
@@ -31,12 +38,16 @@ class SpeechFront(nn.Module):
     def fit(self, features: Tensor, energy: Tensor) -> None:
         """features [N, C], energy [N] of the training part."""
         self.mean.copy_(features.mean(0))
-        _, values, rows = torch.linalg.svd((features - self.mean).double(), full_matrices=False)
-        kept = min(self.basis.shape[1], len(rows))
-        kept = min(kept, int((values > 1e-5 * values[0]).sum()))
-        scale = values[:kept] / len(features) ** 0.5
+        centred = (features - self.mean).double()
         self.basis.zero_()
-        self.basis[:, :kept] = (rows[:kept].T / scale).float()
+        first = place = 0
+        for group in self.groups:
+            last = first + group.channels
+            _, values, rows = torch.linalg.svd(centred[:, first:last], full_matrices=False)
+            kept = min(group.components, int((values > max(1e-5 * float(values[0]), 1e-9)).sum()))
+            scale = values[:kept] / (group.weight * len(features) ** 0.5)
+            self.basis[first:last, place : place + kept] = (rows[:kept].T / scale).float()
+            first, place = last, place + group.components
         loud = energy.clamp_min(SILENCE_DB)
         self.energy_mean.copy_(loud.mean())
         self.energy_scale.copy_(loud.std(correction=0).clamp_min(1.0))
@@ -46,7 +57,8 @@ class SpeechFront(nn.Module):
         return torch.cat([(features - self.mean) @ self.basis, loud[..., None]], -1)
 
 
-def context_windows(x: Tensor, radius: int) -> Tensor:
-    """x [N, C] -> [N, (2 * radius + 1) * C]: each frame with its neighbours, the ends held."""
-    rows = torch.arange(len(x), device=x.device)[:, None] + torch.arange(-radius, radius + 1, device=x.device)
+def context_windows(x: Tensor, radius: int, lead: int = 0) -> Tensor:
+    """x [N, C] -> [N, (2 * radius + 1) * C]: the frame ``lead`` frames later with its neighbours, the ends held."""
+    offsets = torch.arange(lead - radius, lead + radius + 1, device=x.device)
+    rows = torch.arange(len(x), device=x.device)[:, None] + offsets
     return x[rows.clamp(0, len(x) - 1)].flatten(1)

@@ -1,5 +1,6 @@
 """Held-out figures of an ADF beside the baselines that anyone should beat: mean motion and ridge regression."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -59,8 +60,11 @@ def evaluate(
 
 
 def _slice(speech: SpeechTrack, start: int, stop: int) -> SpeechTrack:
-    return SpeechTrack(
-        speech.frame[start:stop], speech.features[start:stop], speech.energy[start:stop], speech.encoder, speech.fps
+    return replace(
+        speech,
+        frame=speech.frame[start:stop],
+        features=speech.features[start:stop],
+        energy=speech.energy[start:stop],
     )
 
 

@@ -38,7 +38,8 @@ def test_the_stage_writes_one_row_a_frame(folder):
     speech.run(folder, SpeechParams())
     track = read_speech(folder.speech)
     assert len(track) == 50
-    assert track.features.shape == (50, 288)
+    assert track.groups == (("encoder", 288), ("mel", 16), ("melody", 2))
+    assert track.features.shape == (50, 306)
     assert np.isfinite(track.features).all()
     assert track.encoder.startswith("moonshine tiny-en encoder ")
 

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from models.adf.config import AdfConfig, BranchConfig
+from models.adf.config import AdfConfig, BranchConfig, SpeechGroup
 from models.adf.data import Run
 from models.adf.network import Adf
 
@@ -38,8 +38,7 @@ def small_network(supports: int = 300) -> Adf:
     config = AdfConfig(
         expression=BranchConfig(EXPRESSION + 9, 8, 2, 16, 2, 32, 1),
         pose=BranchConfig(9, 5, 4, 8, 2, 16, 1),
-        speech_channels=SPEECH,
-        speech_components=12,
+        speech=(SpeechGroup("encoder", SPEECH, 12),),
         context=5,
         window=48,
         style_channels=16,

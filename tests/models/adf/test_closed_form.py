@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from models.adf.config import SpeechGroup
 from models.adf.motion import MotionBasis, plain_metric, pose_metric
 from models.adf.skip import KernelSkip, ridge_regression
 from models.adf.speech import SpeechFront, context_windows
@@ -49,15 +50,23 @@ def test_context_holds_the_ends() -> None:
     x = torch.arange(5.0)[:, None]
     assert context_windows(x, 2)[0].tolist() == [0, 0, 0, 1, 2]
     assert context_windows(x, 2)[4].tolist() == [2, 3, 4, 4, 4]
+    assert context_windows(x, 1, 2)[1].tolist() == [2, 3, 4]
 
 
-def test_speech_front_whitens() -> None:
+def test_speech_front_whitens_every_group_for_itself() -> None:
     rng = np.random.default_rng(2)
     features = torch.tensor(rng.normal(size=(400, 6)) @ rng.normal(size=(6, 6)) + 3, dtype=torch.float32)
-    front = SpeechFront(6, 4)
+    other = torch.tensor(rng.normal(size=(400, 2)) * [9.0, 0.1], dtype=torch.float32)
+    both = SpeechFront((SpeechGroup("encoder", 6, 4), SpeechGroup("melody", 2, 2, weight=0.5)))
+    both.fit(torch.cat([features, other], 1), torch.tensor(rng.normal(-30, 5, size=400), dtype=torch.float32))
+    heard = both(torch.cat([features, other], 1), torch.full((400,), -30.0))
+    assert heard.shape == (400, both.channels) == (400, 7)
+    assert np.allclose(np.cov(heard[:, :4].numpy().T, bias=True), np.eye(4), atol=1e-3)
+    assert np.allclose(np.cov(heard[:, 4:6].numpy().T, bias=True), 0.25 * np.eye(2), atol=1e-3)
+    front = SpeechFront((SpeechGroup("encoder", 6, 4),))
     front.fit(features, torch.tensor(rng.normal(-30, 5, size=400), dtype=torch.float32))
-    heard = front(features, torch.full((400,), -30.0))[:, :4]
-    assert np.allclose(np.cov(heard.numpy().T, bias=True), np.eye(4), atol=1e-3)
+    alone = front(features, torch.full((400,), -30.0))
+    assert torch.allclose(alone[:, :4], heard[:, :4], atol=1e-5)
     assert torch.isfinite(front(features[:3], torch.tensor([-100.0, -np.inf, 0.0]))).all()
 
 

@@ -55,12 +55,19 @@ def test_sixty_eight_landmarks_are_a_set_and_fifty_one_are_none(tmp_path: Path):
 def test_speech_round_trip_and_wrong_kind(tmp_path: Path):
     features = np.random.default_rng(0).normal(size=(3, 288)).astype(np.float32)
     path = tmp_path / "s.parquet"
-    write_speech(path, SpeechTrack(np.arange(3), features, np.array([-20, -30, -90], np.float32), "tiny"))
+    energy = np.array([-20, -30, -90], np.float32)
+    write_speech(path, SpeechTrack(np.arange(3), features, energy, "tiny"))
+    assert read_speech(path).groups == (("encoder", 288),)
+    write_speech(path, SpeechTrack(np.arange(3), features, energy, "tiny", groups=(("encoder", 280), ("mel", 8))))
     read = read_speech(path)
+    assert read.groups == (("encoder", 280), ("mel", 8))
     np.testing.assert_array_equal(read.features, features)
     assert read.encoder == "tiny"
-    with pytest.raises(DamagedArtifact, match=r"erlnet\.speech/1"):
+    with pytest.raises(DamagedArtifact, match=r"erlnet\.speech/2"):
         read_landmarks(path)
+    write_speech(path, SpeechTrack(np.arange(3), features, energy, "tiny", groups=(("encoder", 280),)))
+    with pytest.raises(DamagedArtifact, match="groups of 280 feature columns, there are 288"):
+        read_speech(path)
     with pytest.raises(MissingInput, match="the speech stage"):
         read_speech(tmp_path / "none.parquet")
 
