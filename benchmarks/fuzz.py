@@ -62,17 +62,20 @@ def main(argv: list[str] | None = None) -> int:
 def table(outcomes: dict[str, list[Outcome]]) -> str:
     """One markdown row a kind of damage, and the sum."""
     lines = [
-        "| damage | files | refused at the door | refused by the crop | usable | wrong | processor, s | peak, MB |",
-        "|---|---|---|---|---|---|---|---|",
+        "| damage | files | refused: unusable | quarantined | refused by the crop | accepted | wrong "
+        "| most processor, s | peak, MB |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     rows = [*outcomes.items(), ("all", [one for many in outcomes.values() for one in many])]
     for kind, many in rows:
         door = sum(one.verdict == "refused" and one.by == "check" for one in many)
         late = sum(one.verdict == "refused" and one.by != "check" for one in many)
-        usable = sum(one.verdict == "accepted" for one in many)
+        bad, usable = (sum(one.verdict == said for one in many) for said in ("quarantined", "accepted"))
         slowest, most = max(one.processor for one in many), max(one.memory for one in many) / 1e6
-        wrong = len(many) - door - late - usable
-        lines.append(f"| {kind} | {len(many)} | {door} | {late} | {usable} | {wrong} | {slowest:.1f} | {most:.0f} |")
+        wrong = len(many) - door - bad - late - usable
+        lines.append(
+            f"| {kind} | {len(many)} | {door} | {bad} | {late} | {usable} | {wrong} | {slowest:.1f} | {most:.0f} |"
+        )
     return "\n".join(lines)
 
 

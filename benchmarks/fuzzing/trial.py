@@ -20,6 +20,7 @@ from tasks import crop, stage
 from tasks.artifacts.audio import SAMPLE_RATE, read_audio
 from tasks.artifacts.frames import read_frame_table
 from tasks.artifacts.layout import SubjectFolder
+from tasks.artifacts.subject import overall
 from tasks.artifacts.video import read_frames
 from tasks.check import check
 from tasks.command_line import exit_status
@@ -29,6 +30,7 @@ from tasks.params import load_shared
 SECONDS = 30.0  # of processor time, which other work on the machine does not lengthen
 PATIENCE = 300.0  # seconds of wall after which a file is called stuck
 BYTES = 2e9
+GATES = "verdict of the gates: "
 ADDRESS_SPACE = 12 * 2**30  # a backstop, above what the libraries map without using it
 
 
@@ -62,12 +64,14 @@ def try_file(path: Path, scratch: Path) -> Outcome:
         _work(path, scratch, log, limits)
     status, processor, memory = _wait(child, start)
     seconds = time.monotonic() - start
-    wrong, line, by = judge(status, log.read_text(encoding="utf-8", errors="replace"), subject)
+    said = log.read_text(encoding="utf-8", errors="replace")
+    wrong, line, by = judge(status, said, subject)
     if not wrong and max(processor, seconds - PATIENCE + SECONDS) > SECONDS:
         wrong = f"took {processor:.0f} s of processor time, {seconds:.0f} s in all"
     if not wrong and memory > BYTES:
         wrong = f"took {memory / 1e6:.0f} MB"
-    verdict = f"wrong: {wrong}" if wrong else ("accepted" if status == 0 else "refused")
+    kept = "quarantined" if f"{GATES}fail" in said else "accepted"
+    verdict = f"wrong: {wrong}" if wrong else (kept if status == 0 else "refused")
     return Outcome(verdict, line, by, seconds, processor, memory)
 
 
@@ -93,7 +97,7 @@ def _work(path: Path, scratch: Path, log: Path, limits: GateLimits) -> None:
 
 def _door(path: Path, limits: GateLimits) -> int:
     """0 where the gates could judge the file, whatever they said (--force goes on), else the check's exit status."""
-    return exit_status("check", lambda: print(json.dumps([gate.model_dump() for gate in check(path, limits)])))
+    return exit_status("check", lambda: print(f"{GATES}{overall(check(path, limits))}"))
 
 
 def _wait(child: int, start: float) -> tuple[int, float, int]:

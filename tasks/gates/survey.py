@@ -3,7 +3,8 @@
 Pictures spread over the whole clip (the key frames nearest to 24 places) show whose face is where and whether the
 scene stays the same.  Up to 48 seconds, in three stretches where the clip is longer, are then read frame by frame: the
 face mesh in every frame, the dearer looks (number of faces, hands, sharpness, light, background) every 0.4 s.  The
-sound is read whole, up to ten minutes.
+sound is read whole, up to ten minutes.  Where those frames show that somebody else is the main person than the spread
+pictures said, they are read once more, cut round that one.
 """
 
 from collections.abc import Iterator
@@ -24,8 +25,10 @@ from models.quality.cuts import SIDE, thumbnail
 from models.quality.face_pose import covered_share
 from models.quality.lighting import lost_share
 from models.speech.voice_activity import VoiceActivity
+from tasks.gates.person import Cast, Faces, Look
 from tasks.ingest.facts import StreamFacts
 from tasks.ingest.framing import choose_square
+from tasks.ingest.main_face import Box, scaled
 from tasks.ingest.media import decode_sound
 from tasks.ingest.source import SourceVideo
 from tasks.ingest.spread import spread_pictures
@@ -39,7 +42,6 @@ SMALL = 320  # pixels of the long side of the pictures of the whole scene
 CROP = 256  # pixels of the square round the head
 SOUND_SECONDS = 600
 ABOVE, BELOW, SIDES = 0.75, 0.85, 0.8  # room round the face, as the crop stage leaves it
-LARGE = 0.4  # of the main face's height: faces from that size on count as another person
 
 
 @dataclass
@@ -59,16 +61,17 @@ class Stretch:
 class Survey:
     """What was seen and heard.
 
-    faces: per sampled picture, heights in source pixels of the faces that count, the largest first.  scenes [M, SIDE,
-    SIDE]: thumbnails of the pictures spread over the clip.  blur: radius as a share of the face's height.  lost: share
-    of the face's pixels without detail.  covered: share of the lips behind hands.  shifts: displacement of the
-    background as a share of the picture's long side.  sound float32 [T], 16 kHz, from the first picture; voice:
-    probability of voice (VoiceActivity).
+    faces: per sampled picture, in order of time.  equals: a second person is about as large and long in it as the main
+    one.  scenes [M, SIDE, SIDE]: thumbnails of the pictures spread over the clip.  blur: radius as a share of the
+    face's height.  lost: share of the face's pixels without detail.  covered: share of the lips behind hands.  shifts:
+    displacement of the background as a share of the picture's long side.  sound float32 [T], 16 kHz, from the first
+    picture; voice: probability of voice (VoiceActivity).
     """
 
     facts: StreamFacts
     duration: float
-    faces: list[list[float]] = field(default_factory=list)
+    faces: list[Faces] = field(default_factory=list)
+    equals: bool = False
     scenes: list[np.ndarray] = field(default_factory=list)
     stretches: list[Stretch] = field(default_factory=list)
     blur: list[float] = field(default_factory=list)
@@ -82,11 +85,18 @@ class Survey:
 def look_at(path: Path, duration: float) -> Survey:
     """Survey the video at ``path``, of ``duration`` seconds.  Raises BadInput where it cannot be read."""
     sound = decode_sound(path, samples=round(min(duration, SOUND_SECONDS) * 16000))
+    voice = VoiceActivity()(sound)
     with SourceVideo(path) as source, FaceDetector(far=True) as detect:
-        survey = Survey(source.facts, duration, sound=sound, voice=VoiceActivity()(sound))
         eyes = _Eyes(source.facts, detect)
-        main = _spread(source, survey, eyes)
-        _stretches(source, survey, eyes, main)
+        looks, scenes = _spread(source, duration, eyes)
+        cast = Cast.of(looks)
+        for _ in range(2):
+            survey = Survey(source.facts, duration, scenes=scenes, sound=sound, voice=voice)
+            known = Cast.of(looks + _stretches(source, survey, eyes, cast.boxes))
+            if known.agrees(cast):
+                break
+            cast = known
+    survey.faces, survey.equals = known.faces(), known.equals
     return survey
 
 
@@ -107,42 +117,37 @@ class _Eyes:
         self.size = (max(2, round(facts.width * self.scale)), max(2, round(facts.height * self.scale)))
         self._upright, self._detect = Upright(facts, self.size), detect
 
-    def __call__(self, frame: object) -> tuple[np.ndarray, np.ndarray]:
-        """Picture uint8 RGB and boxes [F, 4] of the faces that count, in its pixels, the largest first."""
+    def __call__(self, frame: object) -> tuple[np.ndarray, list[tuple[Box, float]]]:
+        """Picture uint8 RGB, small, and box in source pixels and confidence of every face in it."""
         picture = self._upright(frame)
-        found = self._detect(picture)
-        boxes = [face.box for face in found if face.height >= LARGE * found[0].height]
-        return picture, np.array(boxes, np.float64).reshape(-1, 4)
-
-    def heights(self, boxes: np.ndarray) -> list[float]:
-        return [float(height) for height in (boxes[:, 3] - boxes[:, 1]) / self.scale]
+        return picture, [(scaled(face.box, 1 / self.scale), face.confidence) for face in self._detect(picture)]
 
 
-def _spread(source: SourceVideo, survey: Survey, eyes: _Eyes) -> np.ndarray:
-    """Pictures over the whole clip; returns the main faces' boxes [M, 4] in source pixels."""
-    main, seen = [], set()
-    for frame in spread_pictures(source, survey.duration, SAMPLES):
+def _spread(source: SourceVideo, duration: float, eyes: _Eyes) -> tuple[list[Look], list[np.ndarray]]:
+    """Looks at pictures over the whole clip, and their thumbnails."""
+    looks, scenes, seen = [], [], set()
+    for frame in spread_pictures(source, duration, SAMPLES):
         if frame.pts in seen:
             continue  # few key frames: the same picture again says nothing new
         seen.add(frame.pts)
-        picture, boxes = eyes(frame)
-        survey.faces.append(eyes.heights(boxes))
-        survey.scenes.append(thumbnail(picture))
-        if len(boxes):
-            main.append(boxes[0] / eyes.scale)
-    return np.array(main).reshape(-1, 4)
+        time = float((frame.pts or 0) * frame.time_base)
+        picture, faces = eyes(frame)
+        looks.append(Look(time, faces))
+        scenes.append(thumbnail(picture))
+    return looks, scenes
 
 
-def _stretches(source: SourceVideo, survey: Survey, eyes: _Eyes, main: np.ndarray) -> None:
-    """Read the stretches frame by frame and note what is seen in them."""
+def _stretches(source: SourceVideo, survey: Survey, eyes: _Eyes, main: np.ndarray) -> list[Look]:
+    """Read the stretches frame by frame, cut round the boxes [M, 4] of the main person, and note what is seen in them;
+    returns where faces were."""
     facts = survey.facts
     if len(main):
         box = choose_square(main, facts.width, facts.height, ABOVE, BELOW, SIDES).box
-        tall = float(np.median(main[:, 3] - main[:, 1]))
     else:
         side = min(facts.width, facts.height) // 2 * 2
         left, top = (facts.width - side) // 4 * 2, (facts.height - side) // 4 * 2
-        box, tall = (left, top, left + side, top + side), 0.0
+        box = (left, top, left + side, top + side)
+    looks = []
     crop = Upright(facts, (CROP, CROP), box)
     side = box[2] - box[0]
     native = Upright(facts, (side, side), box)
@@ -159,7 +164,7 @@ def _stretches(source: SourceVideo, survey: Survey, eyes: _Eyes, main: np.ndarra
             due = -np.inf
             for time, frame in _thinned(source.between(start, end)):
                 picture = crop(frame)
-                found = mesh(picture) if tall else None
+                found = mesh(picture) if len(main) else None
                 times.append(time)
                 points.append(np.full((LANDMARKS, 3), np.nan, np.float32) if found is None else found)
                 thumbs.append(thumbnail(picture))
@@ -167,8 +172,9 @@ def _stretches(source: SourceVideo, survey: Survey, eyes: _Eyes, main: np.ndarra
                 if time < due:
                     continue
                 due = time + LOOK_EVERY
-                scene, boxes = eyes(frame)
-                survey.faces.append(eyes.heights(boxes))
+                scene, faces = eyes(frame)
+                looks.append(Look(time, faces))
+                boxes = np.array([scaled(place, eyes.scale) for place, _ in faces]).reshape(-1, 4)
                 grey = cv2.cvtColor(scene, cv2.COLOR_RGB2GRAY)
                 if first is None:
                     first = grey, boxes
@@ -186,6 +192,7 @@ def _stretches(source: SourceVideo, survey: Survey, eyes: _Eyes, main: np.ndarra
                     np.array(thumbs, np.float32).reshape(-1, SIDE, SIDE),
                 )
             )
+    return looks
 
 
 def _face(survey: Survey, native: np.ndarray, crop: np.ndarray, mesh: np.ndarray, hands: HandDetector) -> None:

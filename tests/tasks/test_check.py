@@ -7,13 +7,19 @@ import numpy as np
 import pytest
 from synthetic_media import constant_times, write_clip
 
+from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.subject import GateRecord, overall
 from tasks.check import GATES, check, main
+from tasks.crop import CropParams
+from tasks.crop import run as crop
+from tasks.gates.limits import GateLimits
 from tasks.ingest.media import decode_sound
 from tasks.ingest.source import SourceVideo
 from tasks.ingest.upright import Upright
+from tasks.params import load_shared
 
 SECONDS = 5.6
+LIMITS = load_shared(GateLimits, "gates")
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +89,29 @@ def pictures_still(picture: np.ndarray) -> np.ndarray:
 def test_what_is_done_to_the_sample_is_noticed(gate, tmp_path, pictures, voice):
     said = made(tmp_path / "clip.mp4", pictures, voice, CHANGES[gate])
     assert said[gate].verdict == "fail", {name: record.line for name, record in said.items()}
+
+
+def test_the_gates_judge_whom_the_crop_takes(tmp_path, pictures, voice, monkeypatch):
+    """Someone nearer to the camera is there for the first second, and in the pictures that are looked at first."""
+
+    def two(k: int, picture: np.ndarray) -> np.ndarray:
+        small = cv2.resize(picture, (240, 180), interpolation=cv2.INTER_AREA)
+        out = np.full((240, 480, 3), 120, np.uint8)
+        out[:180, 240:] = small
+        if k < 22:
+            out[:, :240] = picture[:, 40:280]
+        return out
+
+    monkeypatch.setenv("ERLNET_ROOT", str(tmp_path))
+    folder = SubjectFolder.of("two", tmp_path)
+    folder.root.mkdir(parents=True)
+    shown = [two(k, picture) for k, picture in enumerate(pictures)]
+    write_clip(folder.source, lambda time: shown[round(time * 25)], constant_times(SECONDS, 25), voice, container="mp4")
+    size = {record.gate: record for record in check(folder.source, LIMITS)}["face size"].value
+    taken = crop(folder, CropParams(size=64)).header
+    assert taken["crop_box"][0] >= 200
+
+    assert size == pytest.approx(taken["face_height"], rel=0.1)
 
 
 def test_a_clip_of_noise_says_nothing(tmp_path, pictures, voice):

@@ -13,6 +13,7 @@ from models.speech.voice_activity import HOP
 from tasks.check import GATES
 from tasks.gates import sync
 from tasks.gates.limits import GateLimits
+from tasks.gates.person import Faces
 from tasks.gates.survey import STRETCH_SECONDS, Stretch, Survey, stretch_starts
 from tasks.ingest.facts import StreamFacts
 from tasks.params import load_shared
@@ -43,8 +44,8 @@ def good() -> Survey:
     part = Stretch(0.5 + np.arange(frames) / FPS, points, np.full((frames, SIDE, SIDE), 90, np.float32))
     voice = np.repeat(speaks, 640)[HOP // 2 :: HOP].astype(np.float32)
     return Survey(
-        facts(), float(SECONDS), [[200.0]] * 50, [np.full((SIDE, SIDE), 90.0)] * 5, [part], [0.004] * 50, [0.0] * 50,
-        [0.0] * 50, [0.001] * 49, sound, voice,
+        facts(), float(SECONDS), [Faces(200.0)] * 50, False, [np.full((SIDE, SIDE), 90.0)] * 5, [part], [0.004] * 50,
+        [0.0] * 50, [0.0] * 50, [0.001] * 49, sound, voice,
     )  # fmt: skip
 
 
@@ -88,9 +89,9 @@ def late(survey: Survey, frames: int) -> Survey:
 TRIPS = {
     "duration": lambda s: replace(s, duration=4.0),
     "frame_rate": every_fourth,
-    "face_size": lambda s: replace(s, faces=[[50.0]] * 50),
+    "face_size": lambda s: replace(s, faces=[Faces(50.0)] * 50),
     "face_in_view": unseen,
-    "other_faces": lambda s: replace(s, faces=[[200.0, 150.0]] * 25 + [[200.0]] * 25),
+    "other_faces": lambda s: replace(s, faces=[Faces(200.0, (150.0,))] * 25 + [Faces(200.0)] * 25),
     "cuts": cut_up,
     "camera_motion": lambda s: replace(s, shifts=[0.08] * 49),
     "head_turn": lambda s: with_stretch(s, mesh=np.repeat(mesh(0.1, 70.0), 1000, 0)),
@@ -126,7 +127,9 @@ def test_what_trips_a_gate_fails_it_and_is_told_what_to_do(name: str, good: Surv
 
 def test_a_clip_without_a_face_or_a_voice_breaks_no_gate(good: Survey, limits: GateLimits) -> None:
     nothing = with_stretch(
-        replace(good, faces=[[]] * 50, blur=[], lost=[], covered=[], shifts=[], voice=np.zeros_like(good.voice)),
+        replace(
+            good, faces=[Faces(None)] * 50, blur=[], lost=[], covered=[], shifts=[], voice=np.zeros_like(good.voice)
+        ),
         mesh=np.full((1000, LANDMARKS, 3), np.nan, np.float32),
     )
     said = {name: gate(nothing, getattr(limits, name)) for name, gate in GATES.items()}
@@ -135,6 +138,14 @@ def test_a_clip_without_a_face_or_a_voice_breaks_no_gate(good: Survey, limits: G
     for name in ("face_size", "head_turn", "blur", "mouth_closed", "noise", "lip_sync", "sound_offset"):
         assert said[name].verdict == "not measured"
         assert said[name].advice
+
+
+def test_two_equals_fail_however_seldom_they_are_seen_together(good: Survey, limits: GateLimits) -> None:
+    seldom = replace(good, faces=[Faces(200.0, (400.0,))] * 5 + [Faces(200.0)] * 45, equals=True)
+    record = GATES["other_faces"](seldom, limits.other_faces)
+    assert (record.value, record.verdict) == (10.0, "fail")
+    assert "crop it" in record.advice
+    assert GATES["other_faces"](replace(seldom, equals=False), limits.other_faces).verdict == "warn"
 
 
 def test_the_offset_has_a_sign_and_the_advice_goes_the_other_way(good: Survey, limits: GateLimits) -> None:
