@@ -64,4 +64,4 @@ def test_the_table():
     text = table(
         {"flipped": [Outcome("refused", "x", "check", 9.0, 1.0, 5_000_000), Outcome("accepted", "", "", 9.0, 2.0, 1)]}
     )
-    assert "| flipped | 2 | 1 | 0 | 1 | 0 | 2.0 | 5 |" in text
+    assert "| flipped | 2 | 1 | 0 | 0 | 1 | 0 | 2.0 | 5 |" in text

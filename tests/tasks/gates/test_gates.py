@@ -168,6 +168,21 @@ def test_a_short_clip_is_doubtful_rather_than_refused(good: Survey, limits: Gate
     assert "too short to be sure" in record.advice
 
 
+def test_the_offset_of_a_short_clip_is_doubtful_rather_than_refused(good: Survey, limits: GateLimits) -> None:
+    part = good.stretches[0]
+    shifted = late(good, 6)
+    short = replace(
+        shifted,
+        stretches=[Stretch(part.times[:260], part.mesh[:260], part.thumbnails[:260])],
+        sound=shifted.sound[: 260 * 640],
+        voice=shifted.voice[: 260 * 640 // HOP],
+    )
+    record = sync.sound_offset(short, limits.sound_offset)
+    assert record.value == pytest.approx(240, abs=40)
+    assert record.verdict == "warn"
+    assert "too short to be sure" in record.advice
+
+
 def test_frames_between_which_the_face_was_gone_are_not_invented() -> None:
     times = 0.5 + np.arange(50) / FPS
     points = np.repeat(mesh(0.1), 50, 0)
