@@ -2,14 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from prefect import flow
 from prefect.logging import get_run_logger
 from pydantic import Field
 
 from flows.bridge.process import TimedOut
-from flows.environment import stage_environment
+from flows.environment import as_options, stage_environment
 from flows.events import HOOKS
 from flows.fleet import open_fleet
 from flows.onboard import SubjectId
@@ -24,14 +24,27 @@ Style = Annotated[str, Field(min_length=1, description="subject id, style label 
 @flow(name="animate", flow_run_name="animate-{subject}", persist_result=False, **HOOKS)
 @one_line
 def animate(
-    subject: SubjectId, audio: Path, out: Path, style: Style | None = None, timeout: Timeout = STAGE_TIMEOUT
+    subject: SubjectId,
+    out: Path,
+    audio: Path | None = None,
+    drive: Path | None = None,
+    redub: Path | None = None,
+    style: Style | None = None,
+    size: int | None = None,
+    background: str | None = None,
+    turn: str | None = None,
+    timeout: Timeout = STAGE_TIMEOUT,
 ) -> None:
-    """Write ``out``, an MP4 of ``subject`` saying ``audio`` in ``style`` (the subject's own by default)."""
+    """Write ``out``, an MP4 or WebM of ``subject``; what the options mean, and what fits together: tasks/animate.py.
+
+    ``subject`` says ``audio`` in ``style`` (its own by default), or does what the person in the video ``drive`` does,
+    or says ``redub`` in its own video.
+    """
     root = repository_root()
     logger = get_run_logger()
-    command = [sys.executable, "-m", "tasks.animate", "--subject", subject, "--audio", str(audio), "--out", str(out)]
-    if style is not None:
-        command += ["--style", style]
+    wanted: dict[str, Any] = {"audio": audio, "drive": drive, "redub": redub, "style": style}
+    wanted |= {"size": size, "background": background, "turn": turn}
+    command = [sys.executable, "-m", "tasks.animate", f"--subject={subject}", f"--out={out}", *as_options(wanted)]
     last = ""
 
     def keep(line: str) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Any
 
 from tasks.artifacts.layout import repository_root
 
@@ -26,3 +27,8 @@ def stage_environment() -> dict[str, str]:
     """Environment of a stage: ``python`` is this interpreter, whose output is not held back."""
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)])
     return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
+
+
+def as_options(wanted: dict[str, Any]) -> list[str]:
+    """Options of a task's command line for what is not None; '=' lets a value begin with '-'."""
+    return [f"--{name}={value}" for name, value in wanted.items() if value is not None]

@@ -15,13 +15,15 @@ from tasks.errors import BadInput
 
 @dataclass(frozen=True)
 class Avatar:
-    """Whose it is, and the files: the two networks, the head model, the speech encoder."""
+    """Whose it is, and the files: the two networks, the head model, the speech encoder.  exported: whether they come
+    out of a single file, beside which there is nothing of the recording."""
 
     record: SubjectRecord
     adf: Path
     nerf: Path
     head: Path
     encoder: Path
+    exported: bool = False
 
 
 def of_subject(folder: SubjectFolder) -> Avatar:
@@ -59,4 +61,4 @@ def unpacked(path: Path) -> Iterator[Avatar]:
                     f"{path} holds no head model, because {manifest.head.get('name')!r} may not be passed on: get it "
                     f"yourself ('erlnet doctor' says where) and build {head}"
                 )
-        yield Avatar(manifest.record, folder / file.ADF, folder / file.NERF, head, folder / file.ENCODER)
+        yield Avatar(manifest.record, folder / file.ADF, folder / file.NERF, head, folder / file.ENCODER, exported=True)

@@ -1,6 +1,7 @@
 """FLAME sequence in, pictures of the person out: what ``animate`` and ``evaluate`` draw with."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,11 @@ import numpy as np
 import torch
 
 from models.flame.head import FlameHead
+from models.nerf.cutout import cut_out
 from models.nerf.driving import Driving, FlameArrays, driving_of
 from models.nerf.network import Planes
-from models.nerf.rendering import render_picture
+from models.nerf.rendering import render_with_opacity
+from models.nerf.turn import turned
 from tasks.artifacts.flame import VECTORS, FlameSequence
 from tasks.artifacts.head import head_identity, read_head
 from tasks.artifacts.nerf import TrainedNerf, read_nerf
@@ -19,18 +22,38 @@ from tasks.errors import BadInput, StageFailed
 CHUNK = 100  # frames whose conditions are in memory at once
 
 
+@dataclass(frozen=True)
+class View:
+    """How a portrait is looked at.
+
+    background: "plate" (the filmed backdrop), "transparent" (pictures get an alpha channel) or a colour (red, green,
+    blue) of 0..255.  yaw, pitch: degrees by which the camera is turned about the head (models/nerf/turn.py).
+    """
+
+    background: str | tuple[int, int, int] = "plate"
+    yaw: float = 0.0
+    pitch: float = 0.0
+
+
+FILMED = View()
+
+
 def flame_arrays(sequence: FlameSequence, shape: np.ndarray) -> FlameArrays:
     """Parameters with every row finite: a row that is not usable holds the last usable one, leading rows the first.
 
     shape: the identity to use (the trained person's).  Raises BadInput where no row is usable.
     """
-    usable = sequence.usable
+    rows = held_rows(sequence.usable)
+    values = {name: getattr(sequence, name)[rows].astype(np.float32) for name in ("expression", *VECTORS)}
+    return FlameArrays(np.asarray(shape, np.float32), **values)
+
+
+def held_rows(usable: np.ndarray) -> np.ndarray:
+    """int64 [N]: for every row of bool [N] the last usable one, for leading rows the first.  Raises BadInput."""
     if not usable.any():
         raise BadInput("no frame of the FLAME sequence is usable: there is nothing to render")
     last = np.maximum.accumulate(np.where(usable, np.arange(len(usable)), -1))
-    rows = np.where(last >= 0, last, int(np.argmax(usable)))
-    values = {name: getattr(sequence, name)[rows].astype(np.float32) for name in ("expression", *VECTORS)}
-    return FlameArrays(np.asarray(shape, np.float32), **values)
+    return np.where(last >= 0, last, int(np.argmax(usable)))
 
 
 class Portrait:
@@ -43,7 +66,7 @@ class Portrait:
         self.trained, self.head = trained, head
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.network = trained.network.to(self.device)
-        self._planes: Planes | None = None
+        self._planes: dict[View, Planes] = {}
 
     @classmethod
     def load(cls, nerf_weights_path: Path, head_path: Path) -> "Portrait":
@@ -70,9 +93,14 @@ class Portrait:
         return {"head": self.trained.head, "parts": self.trained.parts, "training": self.trained.training}
 
     def render(
-        self, sequence: FlameSequence, size: int | None = None, torso: np.ndarray | None = None
+        self,
+        sequence: FlameSequence,
+        size: int | None = None,
+        torso: np.ndarray | None = None,
+        view: View = FILMED,
     ) -> Iterator[np.ndarray]:
-        """Yield one uint8 RGB picture [size, size, 3] a row of ``sequence``.
+        """Yield one uint8 RGB picture [size, size, 3] a row of ``sequence``; RGBA [size, size, 4] where ``view`` is
+        transparent.
 
         torso [N, 2, 3]: the torso's motion a row, as in ``torso.parquet``; None, or NaN in a row: it is foretold from
         the head's pose.
@@ -95,17 +123,34 @@ class Portrait:
                 f"the FLAME sequence has {sequence.expression.shape[1]} expression coefficients, the head model "
                 f"{self.head.expression_size}: track the video again with this head model"
             )
-        return self._pictures(flame_arrays(sequence, self.trained.shape), size, torso)
+        return self._pictures(flame_arrays(sequence, self.trained.shape), size, torso, view)
 
-    def _pictures(self, arrays: FlameArrays, size: int, torso: np.ndarray | None) -> Iterator[np.ndarray]:
+    def _pictures(self, arrays: FlameArrays, size: int, torso: np.ndarray | None, view: View) -> Iterator[np.ndarray]:
         for start in range(0, len(arrays), CHUNK):
             driving = driving_of(self.head, arrays, self.trained.front, slice(start, start + CHUNK), torso)
             for row in range(len(driving)):
-                yield self._picture(driving, row, size)
+                yield self._picture(driving.pick(torch.tensor([row]), self.device), size, view)
 
     @torch.no_grad()
-    def _picture(self, driving: Driving, row: int, size: int) -> np.ndarray:
-        if self._planes is None:
-            self._planes = self.network.planes()
-        picture = render_picture(self.network, driving.pick(torch.tensor([row]), self.device), size, self._planes)
+    def _picture(self, driving: Driving, size: int, view: View) -> np.ndarray:
+        if view not in self._planes:
+            self._planes[view] = self._planes_of(view)
+        driving = turned(self.network, driving, view.yaw, view.pitch)
+        picture = render_with_opacity(self.network, driving, size, self._planes[view])
+        if view.background == "plate":
+            picture = picture[..., :3]
+        else:
+            picture = cut_out(picture)
+            if view.background != "transparent":
+                colour = torch.tensor(view.background, device=picture.device) / 255
+                picture = colour + picture[..., 3:] * (picture[..., :3] - colour)
         return (picture.clamp(0, 1) * 255).round().byte().cpu().numpy()
+
+    def _planes_of(self, view: View) -> Planes:
+        planes = self.network.planes()
+        if view.background != "plate":
+            return replace(planes, plate=torch.zeros(1, 3, 1, 1, device=self.device))
+        if view.yaw or view.pitch:
+            # What the correction learned behind the person was never seen alone: a turn would uncover it.
+            return replace(planes, plate=self.network.plate)
+        return planes

@@ -1,6 +1,5 @@
 """Whose manner to move in: a subject, a style label, or a video that is cropped and tracked on the spot."""
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,8 @@ from tasks.artifacts.flame import FlameSequence, read_flame
 from tasks.artifacts.layout import SUBJECT_ID, SubjectFolder, repository_root
 from tasks.artifacts.subject import read_subject
 from tasks.errors import BadInput, MissingInput
-from tasks.params import load_params
 from tasks.registry import sha256_of
+from tasks.tracked_video import track_video
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".video")
 
@@ -71,20 +70,4 @@ def _of_subject(other: SubjectFolder) -> Style:
 
 
 def _of_video(path: Path, profile: str) -> Style:
-    with tempfile.TemporaryDirectory(prefix="erlnet-style-") as place:
-        folder = SubjectFolder(Path(place) / "style")
-        folder.root.mkdir()
-        folder.source.symlink_to(path.resolve())
-        _crop_and_track(folder, profile)
-        sequence = read_flame(folder.flame)
-    if not sequence.usable.any():
-        raise BadInput(f"--style {path}: no face could be tracked in this video")
-    return Style(sequence, {"video": path.name, "sha256": sha256_of(path)})
-
-
-def _crop_and_track(folder: SubjectFolder, profile: str) -> None:
-    # Imported here: only this way in needs the detectors.
-    from tasks import crop, track
-
-    crop.run(folder, load_params(crop.CropParams, profile, "crop"))
-    track.run(folder, load_params(track.TrackParams, profile, "track"))
+    return Style(track_video(path, profile), {"video": path.name, "sha256": sha256_of(path)})

@@ -1,40 +1,52 @@
 """Commands that use what was made of a subject: animate, overlay, export, lineage."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from flows.commands.launch import run_flow, run_task
 from flows.commands.options import AsJson
+from flows.environment import as_options
 from tasks.artifacts.layout import SubjectFolder
 from tasks.errors import BadInput
 
 
 def animate(
-    audio: Annotated[Path, typer.Option(help="speech: any audio or video file")],
-    out: Annotated[Path, typer.Option(help="the MP4 to write")],
+    out: Annotated[Path, typer.Option(help="the MP4 or WebM to write")],
+    audio: Annotated[Path | None, typer.Option(help="speech to say: any audio or video file")] = None,
+    drive: Annotated[Path | None, typer.Option(help="video of a person whose motion is repeated")] = None,
+    redub: Annotated[Path | None, typer.Option(help="speech to say in the subject's own video")] = None,
     subject: Annotated[str | None, typer.Option(help="id of the subject")] = None,
     avatar: Annotated[Path | None, typer.Option(help="file that 'erlnet export' wrote, instead of a subject")] = None,
     style: Annotated[str | None, typer.Option(help="subject id, style label or video to take the style from")] = None,
+    size: Annotated[int | None, typer.Option(help="pixels a side, even; as trained by default")] = None,
+    background: Annotated[str | None, typer.Option(help="plate (as filmed), transparent (WebM) or #rrggbb")] = None,
+    turn: Annotated[str | None, typer.Option(help="turn the camera by YAW[,PITCH] degrees, a few at most")] = None,
 ) -> int:
-    """Let a subject, or an exported avatar, say AUDIO."""
+    """Let a subject, or an exported avatar, say AUDIO, do what DRIVE does, or say REDUB in its own video."""
     if (subject is None) == (avatar is None):
-        raise BadInput("say who speaks: give either --subject ID or --avatar FILE")
-    # The task checks everything; these two come before Prefect is started because they are what people mistype.
+        raise BadInput("say who is to be seen: give either --subject ID or --avatar FILE")
+    # The task checks everything; these come before Prefect is started because they are what people mistype.
     if subject is not None and not SubjectFolder.of(subject).record.is_file():
         raise BadInput(f"no subject {subject!r}: 'erlnet status' lists subjects")
-    if not audio.is_file():
-        kind = "is not a file" if audio.exists() else "does not exist"
-        raise BadInput(f"audio {audio} {kind}: give the path of a sound or video file")
+    sources = {"audio": audio, "drive": drive, "redub": redub}
+    given = {name: path for name, path in sources.items() if path is not None}
+    if len(given) != 1:
+        raise BadInput("say what to do: give exactly one of --audio SOUND, --drive VIDEO and --redub SOUND")
+    for name, path in given.items():
+        if not path.is_file():
+            kind = "is not a file" if path.exists() else "does not exist"
+            file = "video" if name == "drive" else "sound or video"
+            raise BadInput(f"{name} {path} {kind}: give the path of a {file} file")
+    wanted: dict[str, Any] = {name: path.resolve() for name, path in given.items()}
+    wanted |= {"out": out.resolve(), "style": style, "size": size, "background": background, "turn": turn}
     if avatar is not None:
         # Nothing of this checkout's pipeline is involved, so no flow is.
-        wanted = ["--style", style] if style is not None else []
-        files = ["--avatar", str(avatar.resolve()), "--audio", str(audio.resolve()), "--out", str(out.resolve())]
-        return run_task("animate", *files, *wanted)
+        return run_task("animate", *as_options({"avatar": avatar.resolve(), **wanted}))
     from flows.animate import animate as flow
 
-    run_flow(flow, {"subject": subject, "audio": audio.resolve(), "out": out.resolve(), "style": style})
+    run_flow(flow, {"subject": subject, **wanted})
     print(out)
     return 0
 

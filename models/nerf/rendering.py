@@ -23,8 +23,11 @@ def head_cells(network: DualBranchNerf, driving: Driving, cells: int = CELLS) ->
 def render_rays(
     network: DualBranchNerf, driving: Driving, pixels: torch.Tensor, inside: torch.Tensor, planes: Planes
 ) -> torch.Tensor:
-    """Colours [N, 3] of pixels [N, 2] of one frame (driving of length 1); inside bool [N]: rays with head samples."""
-    colours = torch.empty(len(pixels), 3, device=pixels.device)
+    """Colour and opacity of both branches together [N, 4] of pixels [N, 2] of one frame (driving of length 1).
+
+    inside bool [N]: rays with head samples.
+    """
+    values = torch.empty(len(pixels), 4, device=pixels.device)
     conditions = network.conditions(driving)
     none = pixels[None, :0]
     for mask, with_head in ((inside, True), (~inside, False)):
@@ -32,14 +35,21 @@ def render_rays(
         for part in rows.split(CHUNK if with_head else 4 * CHUNK):
             chosen = pixels[None, part]
             first, second = (chosen, none) if with_head else (none, chosen)
-            colours[part] = network(first, second, driving, planes, None, conditions).colour
-    return colours
+            rendered = network(first, second, driving, planes, None, conditions)
+            values[part] = torch.cat([rendered.colour, rendered.opacity[:, None]], dim=1)
+    return values
 
 
 @torch.no_grad()
 def render_picture(network: DualBranchNerf, driving: Driving, size: int, planes: Planes) -> torch.Tensor:
     """One frame (driving of length 1) as [size, size, 3] in 0..1."""
+    return render_with_opacity(network, driving, size, planes)[..., :3]
+
+
+@torch.no_grad()
+def render_with_opacity(network: DualBranchNerf, driving: Driving, size: int, planes: Planes) -> torch.Tensor:
+    """As ``render_picture``, with the person's opacity as fourth channel: [size, size, 4] in 0..1."""
     pixels = pixel_centres(size, network.config.image_size, driving.rotation.device)
     cells = head_cells(network, driving).float()[:, None]
     inside = F.interpolate(cells, size=(size, size), mode="nearest")[0, 0].reshape(-1) > 0
-    return render_rays(network, driving, pixels, inside, planes).view(size, size, 3)
+    return render_rays(network, driving, pixels, inside, planes).view(size, size, 4)

@@ -55,6 +55,11 @@ def inverse(motion: torch.Tensor) -> torch.Tensor:
     return _offsets(torch.linalg.inv(_matrices(motion)))
 
 
+def followed_by(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """The motion [N, 2, 3] of x -> second(first(x))."""
+    return _offsets(_matrices(second) @ _matrices(first))
+
+
 def moved(motion: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     """T(places): motion [F, 2, 3], places [F, N, 2] in -1..1."""
     homogeneous = torch.cat([places, torch.ones_like(places[..., :1])], dim=-1)

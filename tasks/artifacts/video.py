@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -56,18 +57,39 @@ def _decode(path: Path, made_by: str, wanted: frozenset[int] | None) -> Iterator
 def read_provenance(path: Path) -> dict[str, Any] | None:
     """The provenance record that VideoWriter put into the file, or None where there is none."""
     with av.open(str(path)) as container:
-        text = container.metadata.get("erlnet_provenance")
+        said = {name.lower(): text for name, text in container.metadata.items()}  # WebM's tags are upper case
+    text = said.get("erlnet_provenance")
     return json.loads(text) if text else None
 
 
-class VideoWriter:
-    """Encode RGB frames (and optionally a mono sound track) to an H.264/AAC mp4 file.
+@dataclass(frozen=True)
+class _Kind:
+    """How a file of one suffix is written."""
 
-    Use as a context manager: the file appears under its name only when the block ends without error.
+    container: str
+    options: dict[str, str]
+    codec: str
+    sound_codec: str
+
+
+_KINDS = {
+    ".mp4": _Kind("mp4", {"movflags": "use_metadata_tags+faststart"}, "libx264", "aac"),
+    ".webm": _Kind("webm", {}, "libvpx-vp9", "libopus"),
+}
+_VP9_CRF = 12  # VP9's scale of quality lies about so far above x264's
+_SOUND_BLOCK = 1024  # samples handed to the encoder at once
+
+
+class VideoWriter:
+    """Encode RGB frames (and optionally a mono sound track) to an H.264/AAC mp4 or, by the path's suffix, a VP9/Opus
+    webm file, which may be transparent.
+
+    Use as a context manager: the file appears under its name only when the block ends without error.  Pictures and
+    sound go to the encoder as they come; nothing is kept.
 
     fps: frames a second.  crf: x264 quality (10 is visually lossless, 18 good for viewing).
     provenance: what made the picture, stored as JSON in the container's metadata (and a readable comment),
-    because every render of a real person must say that it is synthetic.
+    because every render of a real person must say that it is synthetic.  preset: x264's.
     """
 
     def __init__(
@@ -90,56 +112,74 @@ class VideoWriter:
         self._container: Any = None
         self._stream: Any = None
         self._sound: Any = None
+        self._sound_written = 0  # samples
+        self._kind = _KINDS.get(self.path.suffix.lower(), _KINDS[".mp4"])
         self.frames = 0
 
     def __enter__(self) -> "VideoWriter":
         self._atomic = atomic_path(self.path)
         self._temporary = self._atomic.__enter__()
-        self._container = av.open(
-            str(self._temporary), "w", format="mp4", options={"movflags": "use_metadata_tags+faststart"}
-        )
+        kind = self._kind
+        self._container = av.open(str(self._temporary), "w", format=kind.container, options=kind.options)
         if self.provenance is not None:
             self._container.metadata["erlnet_provenance"] = json.dumps(self.provenance, sort_keys=True)
             self._container.metadata["comment"] = "Synthetic video of a real person, made by ERLNet"
         return self
 
     def write(self, frame: np.ndarray) -> None:
-        """Append one uint8 RGB frame [H, W, 3]; all frames must have the first one's even size."""
-        self.write_frame(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24"))
+        """Append one uint8 frame [H, W, 3] RGB, or [H, W, 4] RGB and alpha in a webm file; all frames must have the
+        first one's even size and number of channels."""
+        form = {3: "rgb24", 4: "rgba"}[frame.shape[2]]
+        if form == "rgba" and self._kind.container != "webm":
+            raise ValueError(f"{self.path}: only a webm file can be transparent")
+        self.write_frame(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format=form))
 
     def write_frame(self, picture: Any) -> None:
         """Append one av.VideoFrame; yuv420p (BT.601, limited range) is encoded as it is, anything else converted."""
         if self._stream is None:
-            self._open_streams(picture.height, picture.width)
+            self._open_streams(picture)
         picture.pict_type = 0  # the encoder decides, whatever a source's decoder said
         picture.pts = self.frames
         picture.time_base = 1 / self.fps
         self.frames += 1
         self._container.mux(self._stream.encode(picture))
+        self._write_sound()
 
-    def _open_streams(self, height: int, width: int) -> None:
+    def _open_streams(self, picture: Any) -> None:
         # Both streams must exist before the first packet is muxed.
-        stream = self._container.add_stream("libx264", rate=self.fps)
-        stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
-        stream.options = {"crf": str(self.crf), "preset": self.preset}
+        stream = self._container.add_stream(self._kind.codec, rate=self.fps)
+        stream.height, stream.width = picture.height, picture.width
+        stream.pix_fmt = "yuva420p" if picture.format.name == "rgba" else "yuv420p"
+        if self._kind.container == "mp4":
+            stream.options = {"crf": str(self.crf), "preset": self.preset}
+        else:
+            # libvpx refuses alternative reference frames beside alpha.
+            stream.options = {"crf": str(self.crf + _VP9_CRF), "deadline": "good", "cpu-used": "4", "auto-alt-ref": "0"}
+            stream.bit_rate = 0
         stream.codec_context.time_base = 1 / self.fps
         self._stream = stream
         if self.audio is not None:
-            self._sound = self._container.add_stream("aac", rate=self.sample_rate, layout="mono")
+            self._sound = self._container.add_stream(self._kind.sound_codec, rate=self.sample_rate, layout="mono")
 
-    def _write_sound(self) -> None:
-        assert self.audio is not None
-        samples = np.asarray(self.audio, np.float32)
-        # The picture decides the length: sound past the last frame would freeze it.
-        samples = samples[: round(self.frames * self.sample_rate / self.fps)]
-        for start in range(0, len(samples), 1024):
-            block = np.ascontiguousarray(samples[None, start : start + 1024])
-            frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
+    def _write_sound(self, last: bool = False) -> None:
+        """Hand on the sound of the pictures so far in whole blocks, at the end what is left of it.
+
+        The picture decides the length: sound past the last frame would freeze it.
+        """
+        if self.audio is None:
+            return
+        due = min(len(self.audio), round(self.frames * self.sample_rate / self.fps))
+        while due - self._sound_written >= (1 if last else _SOUND_BLOCK):
+            start = self._sound_written
+            self._sound_written = min(start + _SOUND_BLOCK, due)
+            samples = np.asarray(self.audio[start : self._sound_written], np.float32)
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None]), format="fltp", layout="mono")
             frame.sample_rate = self.sample_rate
             frame.pts = start
             frame.time_base = Fraction(1, self.sample_rate)
             self._container.mux(self._sound.encode(frame))
-        self._container.mux(self._sound.encode(None))
+        if last:
+            self._container.mux(self._sound.encode(None))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -150,8 +190,7 @@ class VideoWriter:
                     if self._stream is None:
                         raise ValueError(f"{self.path}: no frame was written")
                     self._container.mux(self._stream.encode(None))
-                    if self._sound is not None:
-                        self._write_sound()
+                    self._write_sound(last=True)
             finally:
                 self._container.close()  # writes the index, which a full disk refuses too
         except BaseException as late:

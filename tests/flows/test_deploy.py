@@ -45,7 +45,7 @@ def test_all_deployments_with_their_parameters_and_without_paths_of_this_machine
     assert onboard["required"] == ["video", "subject", "consent"]
     assert onboard["properties"]["subject"]["pattern"] == "^[a-z0-9][a-z0-9_-]{0,62}$"
     assert onboard["properties"]["limit"]["minimum"] == 1
-    assert deployments["animate"].parameter_openapi_schema["required"] == ["subject", "audio", "out"]
+    assert deployments["animate"].parameter_openapi_schema["required"] == ["subject", "out"]
     refresh = deployments["refresh"]
     assert refresh.parameter_openapi_schema.get("required", []) == []
     (schedule,) = refresh.schedules

@@ -28,6 +28,7 @@ from tasks.artifacts.subject import Consent, Source, SubjectRecord, write_subjec
 from tasks.artifacts.torso import TorsoTrack, write_torso
 from tasks.artifacts.video import VideoWriter
 from tasks.artifacts.weights import write_weights
+from tasks.portrait import FILMED, View
 from tasks.scoring.tracking import LIMITS
 
 FRAMES, SIZE = 44, 96  # 40 train, 4 are held out
@@ -148,6 +149,8 @@ class FakePortrait:
 
     offset = 10
     torsos: ClassVar[list[np.ndarray | None]] = []
+    views: ClassVar[list[View]] = []
+    sequences: ClassVar[list[FlameSequence]] = []
 
     def __init__(self, image_size: int = SIZE):
         self.image_size = image_size
@@ -159,13 +162,23 @@ class FakePortrait:
         return cls()
 
     def render(
-        self, sequence: FlameSequence, size: int | None = None, torso: np.ndarray | None = None
+        self,
+        sequence: FlameSequence,
+        size: int | None = None,
+        torso: np.ndarray | None = None,
+        view: View = FILMED,
     ) -> Iterator[np.ndarray]:
         assert torso is None or torso.shape == (len(sequence), 2, 3)
         FakePortrait.torsos.append(torso)
+        FakePortrait.views.append(view)
+        FakePortrait.sequences.append(sequence)
         size = size or self.image_size
         for row in range(len(sequence)):
-            yield np.clip(paint(sequence, row, size).astype(int) + self.offset, 0, 255).astype(np.uint8)
+            picture = np.clip(paint(sequence, row, size).astype(int) + self.offset, 0, 255).astype(np.uint8)
+            if view.background == "transparent":
+                picture = np.concatenate([picture, np.full_like(picture[..., :1], 255)], 2)
+                picture[: size // 8] = 0
+            yield picture
 
 
 class FakeSpeaker:

@@ -1,22 +1,32 @@
 """Animate with fake networks that keep the contracts: what is written, what it says of itself, what is refused."""
 
+import shutil
 import wave
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
 import numpy as np
 import pytest
+import torch
 from made_subject import SIZE, FakePortrait, FakeSpeaker, flame, make_subject
 
 import tasks.animate as animate
-import tasks.style as style_module
+import tasks.redub as redub
+import tasks.reenact as reenact
+import tasks.tracked_video as tracked_video
+from models.adf.network import Motion
+from tasks.animate import AnimateParams
 from tasks.artifacts.flame import write_flame
 from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.speech import SpeechTrack
 from tasks.artifacts.subject import read_subject, write_subject
-from tasks.artifacts.video import read_frames, read_provenance
+from tasks.artifacts.video import VideoWriter, read_frames, read_provenance
+from tasks.avatar import of_subject
+from tasks.errors import BadInput
+from tasks.portrait import View
 
 SECONDS = 2.32
 
@@ -98,6 +108,138 @@ def test_size(folder: SubjectFolder, audio: Path, tmp_path: Path) -> None:
     assert next(read_frames(tmp_path / "small.mp4")).shape == (64, 64, 3)
 
 
+def test_view_and_container(folder: SubjectFolder, audio: Path, tmp_path: Path) -> None:
+    out = tmp_path / "clear.webm"
+    assert call(audio, out, "--background", "transparent", "--turn=-7.5,3") == 0
+    assert FakePortrait.views[-1] == View("transparent", -7.5, 3.0)
+    record = read_provenance(out)
+    assert record is not None
+    assert record["synthetic"] is True
+    assert record["view"] == {"background": "transparent", "yaw": -7.5, "pitch": 3.0}
+    with av.open(str(out)) as container:
+        assert container.streams.audio[0].codec_context.name == "opus"
+        sound = np.concatenate([f.to_ndarray()[0] for f in container.decode(audio=0)])
+    assert len(sound) / 48000 == pytest.approx(SECONDS, abs=0.06)
+    pictures = decode_with_alpha(out)
+    assert len(pictures) == round(SECONDS * 25)
+    assert pictures[20][: SIZE // 8 - 2, :, 3].max() < 20  # the fake portrait is transparent there
+    assert pictures[20][SIZE // 8 + 2 :, :, 3].min() > 235
+    assert call(audio, tmp_path / "opaque.webm", "--background", "#ff8000") == 0
+    assert FakePortrait.views[-1] == View((255, 128, 0))
+    assert next(read_frames(tmp_path / "opaque.webm")).shape == (SIZE, SIZE, 3)
+
+
+def decode_with_alpha(path: Path) -> list[np.ndarray]:
+    """By libvpx: FFmpeg's own decoder leaves the alpha channel out."""
+    decoder = av.CodecContext.create("libvpx-vp9", "r")
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        frames = [frame for packet in [*packets, None] for frame in decoder.decode(packet)]
+    assert {frame.format.name for frame in frames} == {"yuva420p"}
+    return [frame.to_ndarray(format="rgba") for frame in frames]
+
+
+def test_the_subject_repeats_a_driving_video(
+    folder: SubjectFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    driver = flame(50)
+    driver = replace(
+        driver, expression=driver.expression.copy(), translation=driver.translation + np.float32([1, 1, -2])
+    )
+    driver.expression[:, 1] = 0.25  # the driver's resting face; the subject's is 0
+    driver.expression[7] = np.nan
+    own = Motion(*(torch.zeros(40, width) for width in (4 + 9, 9)))
+    trained = SimpleNamespace(style=own, shape=np.ones(3), focal=96.0, image_size=SIZE, head=driver.head)
+    bounds = torch.tensor([[0.0, 1.0]]).repeat(4, 1)
+    monkeypatch.setattr(reenact, "read_adf", lambda path: trained)
+    monkeypatch.setattr(reenact, "read_head", lambda path: SimpleNamespace(expression_range=bounds))
+    monkeypatch.setattr(tracked_video, "crop_and_track", lambda place, profile: write_flame(place.flame, driver))
+    video, out = tmp_path / "driver.mp4", tmp_path / "a.mp4"
+    with VideoWriter(video, 25, 30, np.zeros(32000), 16000) as writer:
+        for _ in range(50):
+            writer.write(np.zeros((64, 64, 3), np.uint8))
+    arguments = ["--subject", "made", "--drive", str(video), "--out", str(out)]
+    assert animate.main(arguments) == 0
+    moved = FakePortrait.sequences[-1]
+    assert len(moved) == 50
+    assert moved.head == driver.head
+    np.testing.assert_array_equal(moved.shape, trained.shape)
+    np.testing.assert_allclose(moved.expression[:, 1], 0, atol=1e-6)  # rest on rest
+    # The mouth follows; the driver's median mouth is the subject's closed one, and no action is below 0.
+    expected = (driver.expression[:, 0] - np.median(driver.expression[np.r_[:7, 8:13], 0])).clip(0)
+    seen = np.r_[:7, 8:50]
+    assert np.corrcoef(moved.expression[seen, 0], expected[seen])[0, 1] > 0.9
+    np.testing.assert_array_equal(moved.expression[7], moved.expression[6])  # not seen: the last pose is held
+    assert np.abs(moved.translation).max() <= reenact.SHIFT[0]  # the subject hardly moved, so it hardly follows
+    record = read_provenance(out)
+    assert record is not None
+    assert record["driven_by"]["video"] == "driver.mp4"
+    assert record["frames_without_face"] == 1
+    other = SimpleNamespace(**{**vars(trained), "head": {"name": "another head", "sha256": "1" * 64}})
+    monkeypatch.setattr(reenact, "read_adf", lambda path: other)
+    monkeypatch.setattr(tracked_video, "crop_and_track", lambda place, profile: write_flame(place.flame, driver))
+    assert animate.main(arguments) == 2
+    assert "'fake head', but the avatar was made with 'another head'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        (["--drive", "voice.wav", "--style", "calm"], "--style has no effect on --drive"),
+        (["--drive", "none.mp4"], "--drive none.mp4: no such video file"),
+        (["--drive", "voice.wav"], "voice.wav has no video stream"),
+        (["--drive", "silent.mp4"], "silent.mp4 has no audio stream"),
+        (["--drive", "faceless.mp4"], "faceless.mp4: "),
+        (["--audio", "voice.wav", "--drive", "voice.wav"], "exactly one of"),
+        ([], "exactly one of"),
+    ],
+)
+def test_a_bad_driving_video_is_one_line_and_status_2(
+    folder: SubjectFolder, audio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str], more: list[str], expected: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(reenact, "read_adf", lambda path: None)
+    shutil.copy(Path(__file__).parents[2] / "params.yaml", tmp_path)
+    for name, sound in (("silent.mp4", None), ("faceless.mp4", np.zeros(16000))):
+        with VideoWriter(tmp_path / name, 25, 30, sound, 16000) as writer:
+            for _ in range(25):
+                writer.write(np.full((64, 64, 3), 90, np.uint8))
+    assert animate.main(["--subject", "made", "--out", "a.mp4", *more]) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]
+    assert len(lines) == 1
+    assert expected in lines[0]
+    assert "erlnet-tracked" not in lines[0]
+    assert not Path("a.mp4").exists()
+
+
+def test_the_subjects_own_video_says_something_else(
+    folder: SubjectFolder, audio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redub, "read_head", lambda path: None)
+    monkeypatch.setattr(
+        redub, "replace_lower_face", lambda head, upper, lower: torch.stack([upper[:, 1], lower[:, 0]], 1)
+    )
+    out = tmp_path / "a.mp4"
+    assert animate.main(["--subject", "made", "--redub", str(audio), "--out", str(out)]) == 0
+    shown, track = FakePortrait.sequences[-1], flame()
+    assert len(shown) == 58  # the sound's length; the recording has 44 frames
+    rows = np.r_[0:44, 42:28:-1]
+    np.testing.assert_allclose(shown.translation, track.translation[rows])
+    assert FakePortrait.torsos[-1] is not None
+    assert FakePortrait.torsos[-1].shape == (58, 2, 3)
+    record = read_provenance(out)
+    assert record is not None
+    assert record["redubbed"] == {"recording_frames": 44, "runs": "back and forth"}
+    assert record["parts"]["head motion and upper face"] == "the subject's own recording"
+    np.testing.assert_array_equal(redub.back_and_forth(4, 9), [0, 1, 2, 3, 2, 1, 0, 1, 2])
+    np.testing.assert_array_equal(redub.back_and_forth(1, 3), [0, 0, 0])
+    np.testing.assert_array_equal(redub.back_and_forth(9, 3), [0, 1, 2])
+    exported = replace(of_subject(folder), exported=True)
+    with pytest.raises(BadInput, match="an avatar file does not hold: use --subject"):
+        redub.redubbed(exported, animate.spoken(of_subject(folder), audio, AnimateParams(out)))
+
+
 def test_style_by_id_label_and_own(folder: SubjectFolder, audio: Path, tmp_path: Path) -> None:
     another(folder, "anna", "joyful")
     another(folder, "bertha", "calm")
@@ -120,7 +262,7 @@ def test_style_of_a_video(folder: SubjectFolder, audio: Path, tmp_path: Path, mo
         assert place.source.resolve() == folder.video.resolve()
         write_flame(place.flame, flame(30))
 
-    monkeypatch.setattr(style_module, "_crop_and_track", lambda place, profile: track(place))
+    monkeypatch.setattr(tracked_video, "crop_and_track", lambda place, profile: track(place))
     assert call(audio, tmp_path / "a.mp4", "--style", str(folder.video)) == 0
     assert FakeSpeaker.style is not None
     assert len(FakeSpeaker.style) == 30
@@ -142,7 +284,15 @@ def test_style_of_a_video(folder: SubjectFolder, audio: Path, tmp_path: Path, mo
         (["--subject", "nobody"], "no subject 'nobody'"),
         (["--subject", "../made"], "not allowed"),
         (["--audio", "none.wav"], "none.wav does not exist"),
-        (["--out", "a.gif"], "ends in .mp4"),
+        (["--out", "a.gif"], "ends in .mp4 or .webm"),
+        (["--background", "transparent"], "only WebM can be transparent"),
+        (["--background", "blue"], "plate, transparent or a colour as #rrggbb"),
+        (["--background", "#12345"], "plate, transparent or a colour as #rrggbb"),
+        (["--turn", "10.1"], "at most 10 degrees to a side and 6 up or down"),
+        (["--turn=-3,-7"], "at most 10 degrees to a side and 6 up or down"),
+        (["--turn", "1,2,3"], "give degrees as YAW or YAW,PITCH"),
+        (["--turn", "nan"], "give degrees as YAW or YAW,PITCH"),
+        (["--redub", "b.wav"], "exactly one of --audio SOUND, --drive VIDEO and --redub SOUND"),
         (["--out", "nowhere/a.mp4"], "the folder nowhere does not exist"),
     ],
 )
