@@ -26,6 +26,8 @@ CHOSEN = {
     ("track", "landmarks", "fan68"): _ASSETS.fan68,
     ("track", "initial", "deca"): _ASSETS.deca,
     ("parse", "source", "bisenet"): _ASSETS.bisenet,
+    ("speech", "encoder", "wav2vec2"): _ASSETS.wav2vec2,
+    ("speech", "encoder", "hubert"): _ASSETS.hubert,
     ("evaluate", "identity", "dlib"): _ASSETS.dlib_identity,
 }
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from tasks.artifacts.layout import SubjectFolder, repository_root
+from tasks.artifacts.layout import AssetFolder, SubjectFolder, repository_root
 from tasks.artifacts.video import VideoWriter
 from tasks.avatar import Avatar, of_subject, unpacked
 from tasks.code_history import git_commit
@@ -36,6 +36,7 @@ from tasks.reenact import reenacted
 from tasks.registry import sha256_of
 from tasks.speaker import Speaker
 from tasks.speech import encode
+from tasks.speech_encoder import encoder_path
 from tasks.style import resolve_style
 
 SMALLEST, LARGEST = 64, 2048  # pixels a side
@@ -140,7 +141,8 @@ def spoken(avatar: Avatar, audio: Path, params: AnimateParams) -> Performance:
     sound = decode_sound(audio, rate=SOUND_RATE)
     speaker = Speaker.load(avatar.adf)
     style = resolve_style(SubjectFolder.of(avatar.record.id), params.style, avatar.record.profile)
-    motion = speaker.speak(encode(voice, encoder_path=avatar.encoder), style.sequence, params.seed, params.temperature)
+    encoder = avatar.encoder or encoder_path(speaker.encoder, AssetFolder.default())
+    motion = speaker.speak(encode(voice, encoder_file=encoder), style.sequence, params.seed, params.temperature)
     more = {"style": style.origin, "seed": params.seed, "temperature": params.temperature}
     return Performance(motion, sound, {"audio": audio.name, "sha256": sha256_of(audio)}, more)
 

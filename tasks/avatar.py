@@ -22,7 +22,7 @@ class Avatar:
     adf: Path
     nerf: Path
     head: Path
-    encoder: Path
+    encoder: Path | None
     exported: bool = False
 
 
@@ -34,7 +34,7 @@ def of_subject(folder: SubjectFolder) -> Avatar:
     if record.status == "quarantined":
         raise BadInput(f"subject {folder.id!r} is quarantined: {'; '.join(record.reasons) or 'no reason recorded'}")
     assets = AssetFolder.default()
-    return Avatar(record, folder.adf, folder.nerf, assets.open_head, assets.moonshine)
+    return Avatar(record, folder.adf, folder.nerf, assets.open_head, None)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any
 
 from tasks.artifacts import avatar as file
 from tasks.artifacts.head import head_identity, head_info
-from tasks.artifacts.layout import SubjectFolder, repository_root
+from tasks.artifacts.layout import AssetFolder, SubjectFolder, repository_root
 from tasks.artifacts.lock import read_lock
 from tasks.artifacts.weights import read_config
 from tasks.assets import read_manifest
@@ -24,6 +24,7 @@ from tasks.errors import BadInput, MissingInput
 from tasks.params import read_profiles
 from tasks.provenance import tool_version
 from tasks.registry import sha256_of
+from tasks.speech_encoder import encoder_path
 
 SUFFIX = ".erlnet"
 
@@ -53,8 +54,9 @@ def run(folder: SubjectFolder, out: Path, without_head: bool = False) -> file.Av
             f"the head model {head['name']!r} may not be passed on: with --without-head the avatar is exported without "
             "it, and whoever uses it needs a copy of their own"
         )
-    _check_encoder(avatar.encoder, adf["encoder"])
-    members = {file.ADF: avatar.adf, file.NERF: avatar.nerf, file.ENCODER: avatar.encoder}
+    encoder = encoder_path(adf["encoder"], AssetFolder.default())
+    _check_encoder(encoder, adf["encoder"])
+    members = {file.ADF: avatar.adf, file.NERF: avatar.nerf, file.ENCODER: encoder}
     if not without_head:
         members[file.HEAD] = avatar.head
     said: dict[str, Any] = {

@@ -23,6 +23,11 @@ class Speaker:
     def __init__(self, trained: TrainedAdf):
         self.trained = trained
 
+    @property
+    def encoder(self) -> str:
+        """Kind and hash of the speech encoder whose features it hears."""
+        return self.trained.encoder
+
     @classmethod
     def load(cls, path: Path) -> "Speaker":
         """Read ``adf.safetensors``.  Raises MissingInput or DamagedArtifact."""

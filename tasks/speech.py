@@ -1,23 +1,22 @@
 """speech: speech features of the sound, one row a video frame.
 
-The first come from the Moonshine encoder at 41.7 Hz and are interpolated linearly at the frames' centres; spectrum,
-pitch and voicing (models/speech/acoustics.py) follow.
+The first come from an encoder (Moonshine, 41.7 Hz, or another one that ``speech.encoder`` names) and are interpolated
+linearly at the frames' centres; spectrum, pitch and voicing (models/speech/acoustics.py) follow.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from models.speech.acoustics import CHANNELS, acoustics
-from models.speech.moonshine import MoonshineEncoder, feature_times
 from tasks.artifacts.audio import SAMPLE_RATE, read_audio
 from tasks.artifacts.frames import read_frame_table
 from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.artifacts.speech import ENCODER, SpeechTrack, write_speech
-from tasks.errors import BadInput, DamagedArtifact, MissingInput
+from tasks.errors import BadInput, DamagedArtifact
 from tasks.ingest.timing import sound_samples
+from tasks.speech_encoder import EncoderKind, encoder_path, open_encoder
 from tasks.stage import main
 
 SILENCE_DB = -100.0  # what digital silence is reported as
@@ -30,11 +29,13 @@ class SpeechParams:
 
     loudness: level in dBFS (RMS of the frames with voice) the sound is brought to before it is encoded; the stated
     energy is that of the sound as recorded.  max_gain: dB it is amplified by at most, so that a clip without voice
-    does not become one of noise.
+    does not become one of noise.  encoder: moonshine, or wav2vec2 or hubert, whose files one has to get
+    ('erlnet doctor' says where).
     """
 
     loudness: float = -23.0
     max_gain: float = 30.0
+    encoder: EncoderKind = "moonshine"
 
 
 def run(folder: SubjectFolder, params: SpeechParams) -> SpeechTrack:
@@ -59,14 +60,16 @@ def encode(
     frames: int | None = None,
     fps: float = 25.0,
     params: SpeechParams | None = None,
-    encoder_path: Path | None = None,
+    encoder_file: Path | None = None,
 ) -> SpeechTrack:
     """Encode sound (float32 [T], 16 kHz mono) to one row of features a video frame.
 
     frames: number of rows; None: as many frames as the sound fills, at least one.  Past the sound's end the last
-    feature is held and the energy is that of silence.  encoder_path: the encoder's file; None: the shared asset.
+    feature is held and the energy is that of silence.  encoder_file: the encoder's file or folder; None: the asset
+    that ``params`` names.
 
-    Raises BadInput for sound that is not one-dimensional, empty or not finite; MissingInput without the encoder.
+    Raises BadInput for sound that is not one-dimensional, empty or not finite; BadInput, MissingInput or
+    DamagedArtifact where there is no such encoder.
     """
     params = params or SpeechParams()
     samples = np.asarray(samples, np.float32)
@@ -75,14 +78,14 @@ def encode(
     if not np.isfinite(samples).all():
         raise BadInput("the sound holds values that are not numbers: decode it again")
     count = max(1, round(len(samples) / SAMPLE_RATE * fps)) if frames is None else frames
-    encoder = _encoder(encoder_path or AssetFolder.default().moonshine)
+    encoder = open_encoder(encoder_file or encoder_path(params.encoder, AssetFolder.default()))
     level = samples * np.float32(normalising_gain(samples, params))
     features = encoder(level)
     centres = (np.arange(count) + 0.5) / fps
     return SpeechTrack(
         frame=np.arange(count, dtype=np.int64),
         features=np.concatenate(
-            [interpolate(features, feature_times(len(features)), centres), acoustics(level, count, fps)], axis=1
+            [interpolate(features, encoder.times(len(features)), centres), acoustics(level, count, fps)], axis=1
         ),
         energy=frame_energy(samples, count, fps),
         encoder=encoder.name,
@@ -115,16 +118,6 @@ def normalising_gain(samples: np.ndarray, params: SpeechParams) -> float:
     active = energy[energy >= energy.max() - ACTIVE_RANGE_DB]
     level = 10 * np.log10(np.mean(10 ** (active / 10)))
     return float(10 ** (min(params.max_gain, params.loudness - level) / 20))
-
-
-@lru_cache(maxsize=1)
-def _encoder(path: Path) -> MoonshineEncoder:
-    try:
-        return MoonshineEncoder(path.read_bytes())
-    except FileNotFoundError:
-        raise MissingInput(path, "erlnet assets fetch moonshine") from None
-    except ValueError as error:
-        raise DamagedArtifact(path, str(error)) from error
 
 
 if __name__ == "__main__":

@@ -77,6 +77,15 @@ class AssetFolder:
         return self.root / "licensed" / "79999_iter.pth"
 
     @property
+    def wav2vec2(self) -> Path:
+        """A folder of transformers, got by whoever wants it; likewise ``hubert``."""
+        return self.root / "licensed" / "wav2vec2"
+
+    @property
+    def hubert(self) -> Path:
+        return self.root / "licensed" / "hubert"
+
+    @property
     def sample(self) -> Path:
         return self.root / "sample.mp4"
 

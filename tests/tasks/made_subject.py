@@ -185,6 +185,7 @@ class FakeSpeaker:
     """Keeps tasks.speaker's contract: moves the mouth with the first speech feature, holds the head still."""
 
     heard: SpeechTrack | None = None
+    encoder = "moonshine tiny"
     style: FlameSequence | None = None
 
     @classmethod

@@ -31,7 +31,7 @@ from tasks.portrait import View
 SECONDS = 2.32
 
 
-def fake_encode(samples: np.ndarray, encoder_path: Path) -> SpeechTrack:
+def fake_encode(samples: np.ndarray, encoder_file: Path) -> SpeechTrack:
     count = max(1, round(len(samples) / 640))
     features = np.abs(np.resize(samples, count * 640)).reshape(-1, 640).mean(1, keepdims=True).repeat(8, 1)
     return SpeechTrack(np.arange(count), features.astype("f4"), np.full(count, -20, "f4"), "fake encoder")

@@ -10,6 +10,7 @@ from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.artifacts.speech import read_speech
 from tasks.errors import BadInput, DamagedArtifact, MissingInput
 from tasks.speech import SpeechParams, encode, frame_energy, interpolate, normalising_gain
+from tasks.speech_encoder import encoder_path
 
 pytestmark = pytest.mark.usefixtures("moonshine_path")
 
@@ -111,3 +112,11 @@ def test_interpolation_against_numpy():
     expected = np.stack([np.interp(at, times, values[:, k]) for k in range(4)], 1)
     assert np.allclose(interpolate(values, times, at), expected, atol=1e-6)
     assert np.array_equal(interpolate(values[:1], times[:1], at), np.repeat(values[:1].astype(np.float32), 77, 0))
+
+
+def test_an_encoder_that_is_not_here_names_the_doctor(monkeypatch, tmp_path):
+    monkeypatch.setattr(AssetFolder, "default", classmethod(lambda cls: AssetFolder(tmp_path)))
+    with pytest.raises(BadInput, match=r"licensed/hubert is missing: 'erlnet doctor' says where"):
+        encode(tone(1), params=SpeechParams(encoder="hubert"))
+    with pytest.raises(BadInput, match="no speech encoder 'whisper 12ab' here"):
+        encoder_path("whisper 12ab", AssetFolder(tmp_path))

@@ -3,17 +3,7 @@
 import numpy as np
 import pytest
 
-from models.speech.moonshine import (
-    CHANNELS,
-    FIELD,
-    HOP,
-    STEP,
-    WINDOW,
-    MoonshineEncoder,
-    feature_count,
-    feature_times,
-    window_starts,
-)
+from models.speech.moonshine import CHANNELS, FRAMING, MoonshineEncoder
 
 
 @pytest.fixture(scope="module")
@@ -27,21 +17,21 @@ def noise(samples: int) -> np.ndarray:
     return (rng.normal(0, 1, samples) * envelope).astype(np.float32)
 
 
-@pytest.mark.parametrize("samples", [1, 600, FIELD, FIELD + HOP, 16000, 48000, 100000])
+@pytest.mark.parametrize("samples", [1, 600, FRAMING.field, FRAMING.field + FRAMING.hop, 16000, 48000, 100000])
 def test_shape(encoder, samples):
     features = encoder(noise(samples))
-    assert features.shape == (feature_count(samples), CHANNELS)
+    assert features.shape == (FRAMING.count(samples), CHANNELS)
     assert features.dtype == np.float32
     assert np.isfinite(features).all()
 
 
 def test_rate_and_place_follow_from_the_convolutions():
     """The network's own output length: ((L - 127) // 64 + 1 - 7) // 3 + 1 - 3) // 2 + 1, padding none."""
-    for samples in (FIELD, 1000, 16000, 16383, 80000):
-        assert feature_count(samples) == (((samples - 127) // 64 + 1 - 7) // 3 + 1 - 3) // 2 + 1
-    assert HOP == 64 * 3 * 2
-    assert FIELD == 127 + (7 - 1) * 64 + (3 - 1) * 64 * 3
-    assert np.allclose(feature_times(3), [447.5 / 16000, 831.5 / 16000, 1215.5 / 16000])
+    for samples in (FRAMING.field, 1000, 16000, 16383, 80000):
+        assert FRAMING.count(samples) == (((samples - 127) // 64 + 1 - 7) // 3 + 1 - 3) // 2 + 1
+    assert FRAMING.hop == 64 * 3 * 2
+    assert FRAMING.field == 127 + (7 - 1) * 64 + (3 - 1) * 64 * 3
+    assert np.allclose(FRAMING.times(3), [447.5 / 16000, 831.5 / 16000, 1215.5 / 16000])
 
 
 def test_a_change_of_sound_changes_the_features_round_it(encoder):
@@ -49,24 +39,26 @@ def test_a_change_of_sound_changes_the_features_round_it(encoder):
     first, second = noise(64000), noise(64000)
     second[32000:36000] = second[32000:36000][::-1]
     change = np.linalg.norm(encoder(second) - encoder(first), axis=1)
-    times = feature_times(len(change))
+    times = FRAMING.times(len(change))
     near = np.abs(times - 34000 / 16000) < 0.2
     assert near[change.argmax()]
     assert change[near].mean() > 2 * change[~near].mean()
 
 
 def test_one_window_is_the_plain_network(encoder):
-    samples = noise((WINDOW - 1) * HOP + FIELD)
+    samples = noise((FRAMING.window - 1) * FRAMING.hop + FRAMING.field)
     assert np.array_equal(encoder(samples), encoder._encode(samples))
 
 
 def test_long_sound_has_no_seams(encoder):
     """Steps between neighbouring features are no larger where a window begins or ends than elsewhere."""
     features = encoder(noise(16000 * 20))
-    assert features.shape[0] == feature_count(16000 * 20)
+    assert features.shape[0] == FRAMING.count(16000 * 20)
     steps = np.linalg.norm(np.diff(features, axis=0), axis=1)
-    starts = window_starts(len(features))
-    edges = sorted({s for s in starts if s} | {s + WINDOW for s in starts if s + WINDOW < len(features)})
+    starts = FRAMING.starts(len(features))
+    edges = sorted(
+        {s for s in starts if s} | {s + FRAMING.window for s in starts if s + FRAMING.window < len(features)}
+    )
     at_edges = steps[np.array(edges) - 1]
     assert np.median(at_edges) < 1.2 * np.median(steps)
     assert at_edges.max() <= np.quantile(steps, 0.999) * 1.1
@@ -77,17 +69,19 @@ def test_the_network_sees_windows_of_bounded_length(encoder, monkeypatch):
     plain = MoonshineEncoder._encode
     monkeypatch.setattr(MoonshineEncoder, "_encode", lambda self, x: (lengths.append(len(x)), plain(self, x))[1])
     encoder(noise(16000 * 15))
-    assert set(lengths) == {(WINDOW - 1) * HOP + FIELD}
+    assert set(lengths) == {(FRAMING.window - 1) * FRAMING.hop + FRAMING.field}
 
 
 def test_windows_cover_everything():
-    for count in (WINDOW + 1, WINDOW + STEP, 3 * WINDOW, 1000):
+    for count in (FRAMING.window + 1, FRAMING.window + FRAMING.step, 3 * FRAMING.window, 1000):
         covered = np.zeros(count, int)
-        for start in window_starts(count):
-            assert start + WINDOW <= count
-            covered[start : start + WINDOW] += 1
+        for start in FRAMING.starts(count):
+            assert start + FRAMING.window <= count
+            covered[start : start + FRAMING.window] += 1
         assert covered.min() >= 1
-        assert covered[WINDOW:-WINDOW].size == 0 or covered[WINDOW:-WINDOW].min() >= 3
+        assert (
+            covered[FRAMING.window : -FRAMING.window].size == 0 or covered[FRAMING.window : -FRAMING.window].min() >= 3
+        )
 
 
 def test_the_same_sound_gives_the_same_features(encoder, moonshine_path):
