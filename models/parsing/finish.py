@@ -6,12 +6,13 @@ import cv2
 import numpy as np
 
 from models.parsing import outline
+from models.parsing.best import best_class
 from models.parsing.evidence import moved
 from models.parsing.outline import fill
 
 BACKGROUND_LABEL, TORSO_LABEL, NECK_LABEL, HEAD_LABEL, HAIR_LABEL, LIPS_LABEL, MOUTH_LABEL, EYES_LABEL = range(8)
 """Values of a label map, those of tasks/artifacts/masks.py."""
-LABEL_OF_CLASS = np.array([HEAD_LABEL, HAIR_LABEL, NECK_LABEL, TORSO_LABEL], np.uint8)
+LABEL_OF_CLASS = (HEAD_LABEL, HAIR_LABEL, NECK_LABEL, TORSO_LABEL)
 
 SMALLEST_PART = 1 / 800  # of the picture: smaller islands of a class join what is round them
 
@@ -40,10 +41,10 @@ def finish(
     if points is None or scores is None:
         return np.where(person, TORSO_LABEL, BACKGROUND_LABEL).astype(np.uint8)
     coarse = scores.shape[:2]
-    small = best_label(scores)
+    small = best_class(scores, LABEL_OF_CLASS)
     small[cv2.resize(matte, coarse[::-1], interpolation=cv2.INTER_AREA) <= 0.5] = BACKGROUND_LABEL
     fill(small, moved(points, shape, coarse), outline.FACE_OVAL, HEAD_LABEL)
-    labels = best_label(cv2.resize(scores, shape[::-1], interpolation=cv2.INTER_LINEAR))
+    labels = best_class(cv2.resize(scores, shape[::-1], interpolation=cv2.INTER_LINEAR), LABEL_OF_CLASS)
     labels *= person
     fill(labels, points, outline.FACE_OVAL, HEAD_LABEL)
     for change in [*loose_neck(small), *islands(small)]:
@@ -52,17 +53,6 @@ def finish(
     fill(labels, points, outline.INNER_LIPS, MOUTH_LABEL)
     fill(labels, points, outline.RIGHT_EYE, EYES_LABEL)
     fill(labels, points, outline.LEFT_EYE, EYES_LABEL)
-    return labels
-
-
-def best_label(scores: np.ndarray) -> np.ndarray:
-    """uint8 [H, W]: label of the class with the highest of scores [H, W, 4]; the first of equals."""
-    planes = cv2.split(scores)
-    labels = np.full(scores.shape[:2], LABEL_OF_CLASS[0], np.uint8)
-    best = planes[0]
-    for label, plane in zip(LABEL_OF_CLASS[1:], planes[1:], strict=True):
-        labels[plane > best] = label
-        best = cv2.max(best, plane)
     return labels
 
 

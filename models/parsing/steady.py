@@ -7,6 +7,8 @@ picture stands still there.
 import cv2
 import numpy as np
 
+from models.parsing.best import best_class
+
 UNCHANGED = 5  # of 255: largest change of a channel with which a pixel counts as unchanged
 INERTIA = 1.0  # log odds by which another class must win where nothing changed
 MATTE_INERTIA = 0.2  # by which the matte must pass one half where nothing changed
@@ -25,19 +27,19 @@ class Steady:
     ) -> tuple[np.ndarray | None, np.ndarray]:
         """Scores [h, w, K] (or None) and matte [H, W], leaning to what they said of the frame before where rgb, uint8
         [H, W, 3], is as it was then.  The arguments are left alone."""
-        still: np.ndarray | None = None
+        still: np.ndarray | None = None  # 255 where nothing changed, else 0
         if self._rgb is not None and self._rgb.shape == rgb.shape:
-            still = cv2.absdiff(rgb, self._rgb).max(-1) <= UNCHANGED
+            still = cv2.inRange(cv2.absdiff(rgb, self._rgb), (0, 0, 0), (UNCHANGED,) * 3)
         if still is not None and self._person is not None:
-            matte = matte + MATTE_INERTIA * (still * np.where(self._person, np.float32(1), np.float32(-1)))
+            lean = np.array([-MATTE_INERTIA, MATTE_INERTIA], np.float32)
+            matte = matte + lean[self._person.view(np.uint8)] * (still > 0)
         if scores is not None:
             if still is not None and self._best is not None:
-                shape = scores.shape[1::-1]
-                held = cv2.resize(still.astype(np.uint8), shape, interpolation=cv2.INTER_NEAREST) > 0
-                scores = scores.copy()
-                rows, columns = np.nonzero(held)
-                scores[rows, columns, self._best[rows, columns]] += INERTIA
-            self._best = scores.argmax(-1)
+                held = cv2.resize(still, scores.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0
+                count = scores.shape[-1]
+                lean = np.eye(count + 1, count, dtype=scores.dtype) * INERTIA  # nothing for class number ``count``
+                scores = scores + lean[np.where(held, self._best, count)]
+            self._best = best_class(scores)
         else:
             self._best = None
         self._rgb, self._person = rgb, matte > 0.5

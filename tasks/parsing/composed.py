@@ -1,7 +1,7 @@
 """Labels composed from person matte, face mesh, fitted head and this person's own colours (models/parsing/compose.py).
 
 Two passes over the video: the first takes some frames, from which colours are learnt, the second labels all.  The steps
-of the second (decode, matte, scores, labels) run ahead of each other in threads.
+of the second (decode, matte, scores, vote, labels) run ahead of each other in threads.
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -103,9 +103,12 @@ class ComposedLabels:
                     scores = None if frame.points is None else self._composer.scores(frame)
                     yield (i, shape, frame.rgb), scores, frame.matte
 
-            with ahead(scored()) as scores_of:
-                for (i, shape, small), voted, share in vote(scores_of, self._weights):
-                    scores, share = steady(small, voted, share)
+            def voted() -> Iterator[tuple[Frame, np.ndarray | None, np.ndarray]]:
+                for frame, scores, share in vote(scores_of, self._weights):
+                    yield frame, *steady(frame[2], scores, share)
+
+            with ahead(scored()) as scores_of, ahead(voted()) as decided:
+                for (i, shape, _), scores, share in decided:
                     yield finish(scores, share, None if scores is None else self._evidence.points[i], shape)
 
     def facts(self) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from models.parsing.finish import (
     LABEL_OF_CLASS,
     NECK_LABEL,
     TORSO_LABEL,
-    best_label,
     islands,
     loose_neck,
 )
@@ -25,11 +24,6 @@ def off_the_picture() -> np.ndarray:
 def scores_of(labels: np.ndarray) -> np.ndarray:
     """Scores of which ``labels`` are the best."""
     return (labels[..., None] == LABEL_OF_CLASS).astype(np.float32)
-
-
-def test_best_label_is_the_argmax():
-    scores = np.random.default_rng(0).integers(0, 5, (31, 40, 4)).astype(np.float32)  # ties are common
-    np.testing.assert_array_equal(best_label(scores), LABEL_OF_CLASS[scores.argmax(-1)])
 
 
 def test_a_frame_without_a_face_has_person_and_background_only():
