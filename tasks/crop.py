@@ -2,21 +2,26 @@
 
 Two passes over the source.  The first notes when every picture is shown and finds the faces at about 5 pictures a
 second on shrunken pictures; from that follow the number of frames, whose face it is, and one static square for the
-whole clip.  The second cuts, scales and encodes.  Nothing but one frame and the sound is held in memory.
+whole clip.  The second cuts, scales and encodes.  Nothing but a few frames and the sound is held in memory.
 
 Time: output frame k shows the source at (time of its first picture) + k / fps; the sound starts at that same time
 and is cut or padded to exactly the video's length.
 """
 
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from queue import Queue
+from threading import BoundedSemaphore
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from models.detection.face_detector import FaceDetector
+from models.detection.face_detector import Face, FaceDetector
+from tasks.ahead import ahead
 from tasks.artifacts.audio import SAMPLE_RATE, write_audio
 from tasks.artifacts.frames import FrameTable, write_frames
 from tasks.artifacts.layout import SubjectFolder
@@ -133,7 +138,7 @@ def survey_source(source: SourceVideo, params: CropParams) -> Survey:
     due = -np.inf
     expected = round(facts.duration * facts.fps) or None
     bar = tqdm(source.frames(), "crop: looking", expected, unit="frame", mininterval=2.0)
-    with FaceDetector(far=True) as detect:
+    with _Lookers() as lookers:
         for time, frame in bar:
             _check_clock(source.path, survey.times, time)
             survey.times.append(time)
@@ -142,11 +147,52 @@ def survey_source(source: SourceVideo, params: CropParams) -> Survey:
                 continue
             due = time + 1 / params.detection_fps - 1e-6
             survey.looked_at.append(time)
-            survey.faces.append([(scaled(face.box, 1 / scale), face.confidence) for face in detect(upright(frame))])
-    survey.detector = detect.name
+            lookers.look_at(upright(frame))
+        found = lookers.finish()
+    survey.faces = [[(scaled(face.box, 1 / scale), face.confidence) for face in faces] for faces in found]
+    survey.detector = lookers.name
     if survey.last_duration is not None and survey.last_duration > MAX_HOLD:
         survey.last_duration = None
     return survey
+
+
+class _Lookers:
+    """Face detectors, one a thread, that look at pictures while more of them are decoded."""
+
+    def __init__(self, workers: int = 2, pending: int = 8) -> None:
+        self._free: Queue[FaceDetector] = Queue()
+        self._detectors = [FaceDetector(far=True) for _ in range(workers)]
+        for detector in self._detectors:
+            self._free.put(detector)
+        self.name = self._detectors[0].name
+        self._pool = ThreadPoolExecutor(workers)
+        self._room = BoundedSemaphore(pending)
+        self._found: list[Future[list[Face]]] = []
+
+    def look_at(self, picture: np.ndarray) -> None:
+        """Take a picture uint8 RGB; waits where too many are waiting."""
+        self._room.acquire()
+        self._found.append(self._pool.submit(self._look, picture))
+
+    def finish(self) -> list[list[Face]]:
+        """The faces in every picture, in the order given."""
+        return [future.result() for future in self._found]
+
+    def _look(self, picture: np.ndarray) -> list[Face]:
+        detector = self._free.get()
+        try:
+            return detector(picture)
+        finally:
+            self._free.put(detector)
+            self._room.release()
+
+    def __enter__(self) -> "_Lookers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        for detector in self._detectors:
+            detector.close()
 
 
 def _check_clock(path: Path, times: list[float], time: float) -> None:
@@ -171,16 +217,22 @@ def _encode(
     shown = np.zeros(count, np.float64)
     upright = Upright(source.facts, (params.size, params.size), framing.box, "yuv420p")
     with (
-        VideoWriter(folder.video, params.fps, params.crf, preset="veryfast") as video,
+        VideoWriter(folder.video, params.fps, params.crf, preset="veryfast", to_be_read=True) as video,
         tqdm(total=count, desc="crop: cutting", unit="frame", mininterval=2.0) as bar,
     ):
-        held: tuple[float, Any] | None = None  # a picture that is shown more than once is converted once
-        for k, time, frame in resample_frames(source.frames(), params.fps, count):
-            if held is None or held[0] != time:
-                held = (time, upright.frame(frame))
-            video.write_frame(held[1])
-            shown[k] = time
-            bar.update()
+
+        def cut() -> Iterator[tuple[int, float, Any]]:
+            held: tuple[float, Any] | None = None  # a picture that is shown more than once is converted once
+            for k, time, frame in resample_frames(source.frames(), params.fps, count):
+                if held is None or held[0] != time:
+                    held = (time, upright.frame(frame))
+                yield k, time, held[1]
+
+        with ahead(cut()) as pictures:
+            for k, time, picture in pictures:
+                video.write_frame(picture)
+                shown[k] = time
+                bar.update()
     if video.frames != count:
         raise StageFailed(f"{video.frames} frames were cut where {count} were due: did the source change meanwhile?")
     return shown

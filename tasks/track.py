@@ -10,7 +10,12 @@ it lies in a gap short enough to be filled in from its neighbours.
 """
 
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
+from threading import Event
 from typing import Any, Literal
 
 import numpy as np
@@ -41,6 +46,10 @@ CLOSED_FORM = {
     False: "without DECA: scaled orthographic fit to the landmarks",
 }
 """What the artifact says of the pose the fit begins at, by whether the landmarks have a depth."""
+SPLIT_FROM = 250
+"""Frames from which a clip is read in two halves at the same time."""
+WARM_UP = 10
+"""Frames before the second half that its detector sees, so that it follows the face when the half begins."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +92,8 @@ def run(folder: SubjectFolder, params: TrackParams) -> FlameSequence:
     head, info = read_head(assets.open_head), head_info(assets.open_head)
     table = read_frame_table(folder.frames)
     encoder = open_deca(assets, info) if params.initial == "deca" else None
-    detector = open_source(params.landmarks, assets)
     started = time.monotonic()
-    landmarks, hidden = detect(folder, table, detector, params.mark_covered)
+    landmarks, hidden = detect(folder, table, partial(open_source, params.landmarks, assets), params.mark_covered)
     detected = time.monotonic()
     coverage = float(landmarks.found.mean())
     if coverage < params.minimum_coverage:
@@ -112,34 +120,66 @@ def run(folder: SubjectFolder, params: TrackParams) -> FlameSequence:
 
 
 def detect(
-    folder: SubjectFolder, table: FrameTable, detector: LandmarkDetector, mark_covered: bool = True
+    folder: SubjectFolder,
+    table: FrameTable,
+    open_detector: Callable[[], LandmarkDetector],
+    mark_covered: bool = True,
 ) -> tuple[LandmarkTrack, np.ndarray]:
-    """Landmarks of every frame of the subject's video; NaN where no face is found.  Closes ``detector``.
+    """Landmarks of every frame of the subject's video; NaN where no face is found.
 
     Also bool [N]: frames whose face is covered; with ``mark_covered`` and a mesh they are NaN too, else none is.
+
+    A detector that follows a face has to see its frames in order, and keeps one core busy.  A long clip is therefore
+    read in two halves at the same time, whatever the machine, the second from a few frames before its first one on.
     """
-    looked_at = mark_covered and detector.points == LANDMARKS
-    colours = np.zeros((len(table) if looked_at else 0, MESH_POINTS, 3), np.uint8)
-    points = np.full((len(table), detector.points, 3), np.nan, np.float32)
+    count = len(table)
+    parts = [(0, 0, count)] if count < SPLIT_FROM else [(0, 0, count // 2), (count // 2 - WARM_UP, count // 2, count)]
     size = int(table.header["image_size"])
-    count = 0
-    with detector:
-        bar = tqdm(read_frames(folder.video), total=len(table), desc="landmarks", unit="frame", mininterval=1.0)
-        for count, picture in enumerate(bar, start=1):
-            if count > len(table) or picture.shape[:2] != (size, size):
-                break
-            found = detector(picture)
-            if found is not None:
-                points[count - 1] = found
-                if looked_at:
-                    colours[count - 1] = sample_colours(picture, found)
-    if count != len(table) or picture.shape[:2] != (size, size):
+    with ExitStack() as opened:
+        detectors = [opened.enter_context(open_detector()) for _ in parts]
+        number, name = detectors[0].points, detectors[0].name
+        looked_at = mark_covered and number == LANDMARKS
+        colours = np.zeros((count if looked_at else 0, MESH_POINTS, 3), np.uint8)
+        points = np.full((count, number, 3), np.nan, np.float32)
+        bar = opened.enter_context(tqdm(total=count, desc="landmarks", unit="frame", mininterval=1.0))
+        failed = Event()
+
+        def look(detector: LandmarkDetector, begin: int, first: int, end: int) -> bool:
+            """Fill in rows ``first`` to ``end``; whether the video has just those frames."""
+            row = begin - 1
+            for row, picture in enumerate(read_frames(folder.video, first=begin), start=begin):
+                if failed.is_set() or row >= count or picture.shape[:2] != (size, size):
+                    return False
+                if row == end:
+                    return True
+                found = detector(picture)
+                if row < first:
+                    continue
+                bar.update()
+                if found is not None:
+                    points[row] = found
+                    if looked_at:
+                        colours[row] = sample_colours(picture, found)
+            return row == count - 1
+
+        def guarded(detector: LandmarkDetector, part: tuple[int, int, int]) -> bool:
+            whole = False
+            try:
+                whole = look(detector, *part)
+            finally:
+                if not whole:
+                    failed.set()
+            return whole
+
+        with ThreadPoolExecutor(len(parts)) as pool:
+            whole = all(pool.map(guarded, detectors, parts))
+    if not whole:
         raise DamagedArtifact(
-            folder.video, f"it does not hold the {len(table)} frames of {size} pixels that {folder.frames.name} lists"
+            folder.video, f"it does not hold the {count} frames of {size} pixels that {folder.frames.name} lists"
         )
-    hidden = covered(colours, points) if looked_at else np.zeros(len(table), bool)
+    hidden = covered(colours, points) if looked_at else np.zeros(count, bool)
     points[hidden] = np.nan
-    return LandmarkTrack(table.frame.astype(np.int64), points, detector.name, size), hidden
+    return LandmarkTrack(table.frame.astype(np.int64), points, name, size), hidden
 
 
 def fit(

@@ -38,7 +38,7 @@ def work(folder: SubjectFolder, frames: int) -> dict[str, Any]:
     table = read_frame_table(folder.frames)
     started = time.monotonic()
     worked = time.process_time()
-    landmarks, _ = track.detect(folder, table, FaceMesh())
+    landmarks, _ = track.detect(folder, table, FaceMesh)
     detected = time.monotonic()
     seeing = time.process_time() - worked
     there_and_back = np.concatenate([np.arange(len(table)), np.arange(len(table) - 2, 0, -1)])

@@ -37,8 +37,8 @@ class Steady:
             if still is not None and self._best is not None:
                 held = cv2.resize(still, scores.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0
                 count = scores.shape[-1]
-                lean = np.eye(count + 1, count, dtype=scores.dtype) * INERTIA  # nothing for class number ``count``
-                scores = scores + lean[np.where(held, self._best, count)]
+                bonus = np.eye(count + 1, count, dtype=scores.dtype) * INERTIA  # nothing for class number ``count``
+                scores = scores + bonus[np.where(held, self._best, count)]
             self._best = best_class(scores)
         else:
             self._best = None

@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from tasks import track
 from tasks.artifacts.flame import read_flame
+from tasks.artifacts.frames import read_frame_table
 from tasks.artifacts.head import head_identity, read_head
 from tasks.artifacts.landmarks import read_landmarks
 from tasks.artifacts.layout import SubjectFolder
@@ -90,6 +91,43 @@ def test_a_video_that_does_not_match_its_table_is_damage(tmp_path: Path) -> None
     folder.video.unlink()
     with pytest.raises(MissingInput, match="crop"):
         track.run(folder, track.TrackParams())
+
+
+class Follower:
+    """Detects the picture's brightness, and in ``z`` how many pictures it has seen."""
+
+    name, points = "follower", 3
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def __call__(self, rgb: np.ndarray) -> np.ndarray | None:
+        self.seen += 1
+        return np.tile(np.float32([rgb.mean(), 0, self.seen]), (3, 1)) if rgb.mean() < 200 else None
+
+    def __enter__(self) -> "Follower":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def test_a_long_clip_is_looked_at_in_two_halves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = [np.full((SIZE, SIZE, 3), 20 + 4 * k, np.uint8) for k in range(51)]
+    folder = make_subject(tmp_path, shown)
+    table = read_frame_table(folder.frames)
+    monkeypatch.setattr(track, "SPLIT_FROM", 50)
+    found, hidden = track.detect(folder, table, Follower)
+    seen = np.arange(51) < 45
+    np.testing.assert_array_equal(found.found, seen)
+    np.testing.assert_allclose(found.points[seen, 0, 0], [20 + 4 * k for k in range(45)], atol=2)
+    assert not hidden.any()
+    expected = np.concatenate([np.arange(25) + 1, np.arange(26) + track.WARM_UP + 1])
+    np.testing.assert_array_equal(found.points[seen, 0, 2], expected[seen])
+    for listed in (50, 52, 70):
+        folder = make_subject(tmp_path / str(listed), shown, listed=listed)
+        with pytest.raises(DamagedArtifact, match=f"the {listed} frames"):
+            track.detect(folder, read_frame_table(folder.frames), Follower)
 
 
 def test_verdict_names_the_first_reason() -> None:

@@ -26,6 +26,28 @@ def test_frames_come_back_in_order(tmp_path: Path):
         assert abs(float(frame.mean()) - (20 + 8 * i)) < 2
 
 
+@pytest.mark.parametrize("to_be_read", [False, True])
+def test_reading_may_begin_at_any_frame(tmp_path: Path, to_be_read: bool):
+    """Over two groups of pictures, with and without B-frames."""
+    path = tmp_path / "v.mp4"
+    rng = np.random.default_rng(0)
+    with VideoWriter(path, crf=5, preset="veryfast", to_be_read=to_be_read) as writer:
+        for i in range(280):
+            frame = rng.integers(0, 40, (48, 64, 3), np.uint8)
+            frame[:, : 16 + i % 48] += 100
+            writer.write(frame)
+    whole = list(read_frames(path))
+    assert len(whole) == 280
+    for first in (1, 139, 249, 250, 251, 279):
+        rest = list(read_frames(path, first=first))
+        assert len(rest) == 280 - first
+        np.testing.assert_array_equal(rest[:3], whole[first : first + 3])
+        np.testing.assert_array_equal(rest[-1], whole[-1])
+    with av.open(str(path)) as container:
+        kinds = {frame.pict_type for frame in container.decode(video=0)}
+    assert (av.video.frame.PictureType.B in kinds) is not to_be_read
+
+
 def test_sound_is_as_long_as_the_picture(tmp_path: Path):
     path = tmp_path / "v.mp4"
     tone = np.sin(np.arange(32000) / 16000 * 2 * np.pi * 440).astype(np.float32) * 0.5
