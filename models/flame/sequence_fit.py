@@ -61,15 +61,15 @@ def fit_sequence(
     """
     x = start.double().clone()
     first, second = smoothness.first.double().pow(-2), smoothness.second.double().pow(-2)
-    prior = prior.to(torch.float64)
+    problem = _Problem(model, observed, prior.to(torch.float64), first, second, workers)
     damping = 1e-3
-    cost = _cost(model, x, observed, prior, first, second, workers)
+    cost = problem.cost(x)
     for iteration in range(iterations):
         improved = False
-        step = _Step(model, x, observed, prior, first, second, workers)
+        step = _Step(problem, x)
         for _ in range(6):
             moved = x - step.damped(damping)
-            new_cost = _cost(model, moved, observed, prior, first, second, workers)
+            new_cost = problem.cost(moved)
             if new_cost < cost:
                 improved = True
                 break
@@ -86,51 +86,84 @@ def fit_sequence(
     return x
 
 
-def _cost(
-    model: LandmarkModel,
-    x: Tensor,
-    observed: Observations,
-    prior: FramePrior,
-    first: Tensor,
-    second: Tensor,
-    workers: int,
-) -> float:
-    total = prior.terms(x)[0].sum()
-    total += (x.diff(dim=0).square() * first).sum() + (x.diff(n=2, dim=0).square() * second).sum()
-    low = x.to(model.rest.dtype)
-    for _, cost in _by_chunk(frame_cost, model, low, slice(0, len(x)), observed, workers):
-        total += cost.double().sum()
-    return float(total)
+def windows(frames: int, size: int = WINDOW, margin: int = MARGIN) -> list[tuple[slice, slice]]:
+    """(core, reach) of the windows over ``frames`` frames: cores share the frames out, reach adds the margins."""
+    count = max(1, -(-frames // size))
+    edges = [frames * i // count for i in range(count + 1)]
+    return [(slice(a, b), slice(max(a - margin, 0), min(b + margin, frames))) for a, b in pairwise(edges)]
 
 
-def _by_chunk(
-    function: Callable, model: LandmarkModel, x: Tensor, reach: slice, observed: Observations, workers: int
-) -> Iterator:
-    """Yield (rows, function(model, x[rows], observed, rows)) for the frames of ``reach`` in order, ``workers`` of them
-    in the making."""
-    parts = [slice(begin, min(begin + CHUNK, reach.stop)) for begin in range(reach.start, reach.stop, CHUNK)]
-    with ThreadPoolExecutor(workers) as pool:
-        for batch in range(0, len(parts), workers):
-            rows = parts[batch : batch + workers]
-            yield from zip(rows, pool.map(lambda r: function(model, x[r], observed, r), rows), strict=True)
+@dataclass(frozen=True)
+class _Problem:
+    """What is minimised over N frames.  first, second: weights of the differences, as in ``Smoothness``."""
+
+    model: LandmarkModel
+    observed: Observations
+    prior: FramePrior
+    first: Tensor
+    second: Tensor
+    workers: int
+
+    def cost(self, x: Tensor) -> float:
+        total = self.prior.terms(x)[0].sum()
+        total += (x.diff(dim=0).square() * self.first).sum() + (x.diff(n=2, dim=0).square() * self.second).sum()
+        for _, cost in self._by_chunk(frame_cost, x, slice(0, len(x))):
+            total += cost.double().sum()
+        return float(total)
+
+    def linearised(self, x: Tensor, reach: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Lower band [2 P + 1, R P] of the Gauss-Newton matrix and the gradient/2 [R P] of the R frames of ``reach``.
+
+        x [N, P]: all frames.
+        """
+        frames, size = reach.stop - reach.start, x.shape[1]
+        band = np.zeros((2 * size + 1, frames, size))
+        gradient, curvature = (term[reach].clone() for term in self.prior.terms(x)[1:])
+        rows_index, columns_index = np.tril_indices(size)
+        for seen, (_, slope, matrix) in self._by_chunk(normal_equations, x, reach):
+            rows = slice(seen.start - reach.start, seen.stop - reach.start)
+            gradient[rows] += slope.double()
+            block = matrix.double().numpy()
+            band[rows_index - columns_index, rows, columns_index] = block[:, rows_index, columns_index].T
+        band[0] += curvature.numpy()
+        gradient_numpy = gradient.numpy()
+        positions = x[reach].numpy()
+        for weights, order in ((self.first, 1), (self.second, 2)):
+            if frames <= order:
+                continue
+            weight = _within(weights, reach, order).numpy()
+            stencil = np.array([-1.0, 1.0] if order == 1 else [1.0, -2.0, 1.0])
+            difference = np.diff(positions, n=order, axis=0) * weight
+            span = frames - order
+            for i, left in enumerate(stencil):
+                gradient_numpy[i : i + span] += left * difference
+                for j in range(i, len(stencil)):
+                    band[(j - i) * size, i : i + span] += left * stencil[j] * weight
+        return band.reshape(2 * size + 1, -1), gradient_numpy.reshape(-1)
+
+    def _by_chunk(self, function: Callable, x: Tensor, reach: slice) -> Iterator:
+        """Yield (rows, function(model, x[rows], observed, rows)) for the frames of ``reach`` in order, ``workers`` of
+        them in the making."""
+        low = x.to(self.model.rest.dtype)
+        parts = [slice(begin, min(begin + CHUNK, reach.stop)) for begin in range(reach.start, reach.stop, CHUNK)]
+        with ThreadPoolExecutor(self.workers) as pool:
+            for batch in range(0, len(parts), self.workers):
+                rows = parts[batch : batch + self.workers]
+                made = pool.map(lambda r: function(self.model, low[r], self.observed, r), rows)
+                yield from zip(rows, made, strict=True)
+
+
+def _within(weight: Tensor, reach: slice, order: int) -> Tensor:
+    """The weights of the differences between the frames of ``reach``; [P] holds for all of them."""
+    return weight if weight.dim() == 1 else weight[reach.start : reach.stop - order]
 
 
 class _Step:
     """The Gauss-Newton step at ``x`` [N, P] for any damping."""
 
-    def __init__(
-        self,
-        model: LandmarkModel,
-        x: Tensor,
-        observed: Observations,
-        prior: FramePrior,
-        first: Tensor,
-        second: Tensor,
-        workers: int,
-    ):
-        self._x = x
+    def __init__(self, problem: _Problem, x: Tensor):
+        self._problem, self._x = problem, x
         self._parts = windows(len(x))
-        self._terms = (model, observed, prior, first, second, workers)
         self._kept: tuple[np.ndarray, np.ndarray] | None = None
 
     def damped(self, damping: float) -> Tensor:
@@ -149,61 +182,7 @@ class _Step:
     def _linearised(self, reach: slice) -> tuple[np.ndarray, np.ndarray]:
         if self._kept is not None:
             return self._kept
-        model, observed, prior, first, second, workers = self._terms
-        first, second = _within(first, reach, 1), _within(second, reach, 2)
-        made = _assemble(model, self._x, reach, observed, prior, first, second, workers)
+        made = self._problem.linearised(self._x, reach)
         if len(self._parts) == 1:  # another damping needs it again; of several windows it would fill the memory
             self._kept = made
         return made
-
-
-def windows(frames: int, size: int = WINDOW, margin: int = MARGIN) -> list[tuple[slice, slice]]:
-    """(core, reach) of the windows over ``frames`` frames: cores share the frames out, reach adds the margins."""
-    count = max(1, -(-frames // size))
-    edges = [frames * i // count for i in range(count + 1)]
-    return [(slice(a, b), slice(max(a - margin, 0), min(b + margin, frames))) for a, b in pairwise(edges)]
-
-
-def _within(weight: Tensor, reach: slice, order: int) -> Tensor:
-    """The weights of the differences between the frames of ``reach``; [P] holds for all of them."""
-    return weight if weight.dim() == 1 else weight[reach.start : reach.stop - order]
-
-
-def _assemble(
-    model: LandmarkModel,
-    x: Tensor,
-    reach: slice,
-    observed: Observations,
-    prior: FramePrior,
-    first: Tensor,
-    second: Tensor,
-    workers: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Lower band [2 P + 1, R P] of the Gauss-Newton matrix and the gradient/2 [R P] of the R frames of ``reach``.
-
-    x [N, P]: all frames; first [P] or [R - 1, P], second [P] or [R - 2, P]: weights of the differences.
-    """
-    frames, size = reach.stop - reach.start, x.shape[1]
-    band = np.zeros((2 * size + 1, frames, size))
-    gradient, curvature = (term[reach].clone() for term in prior.terms(x)[1:])
-    rows_index, columns_index = np.tril_indices(size)
-    low = x.to(model.rest.dtype)
-    for seen, (_, slope, matrix) in _by_chunk(normal_equations, model, low, reach, observed, workers):
-        rows = slice(seen.start - reach.start, seen.stop - reach.start)
-        gradient[rows] += slope.double()
-        block = matrix.double().numpy()
-        band[rows_index - columns_index, rows, columns_index] = block[:, rows_index, columns_index].T
-    band[0] += curvature.numpy()
-    gradient_numpy = gradient.numpy()
-    positions = x[reach].numpy()
-    for weight, order in ((first.numpy(), 1), (second.numpy(), 2)):
-        if frames <= order:
-            continue
-        stencil = np.array([-1.0, 1.0] if order == 1 else [1.0, -2.0, 1.0])
-        difference = np.diff(positions, n=order, axis=0) * weight
-        span = frames - order
-        for i, left in enumerate(stencil):
-            gradient_numpy[i : i + span] += left * difference
-            for j in range(i, len(stencil)):
-                band[(j - i) * size, i : i + span] += left * stencil[j] * weight
-    return band.reshape(2 * size + 1, -1), gradient_numpy.reshape(-1)
