@@ -12,29 +12,12 @@ from synthetic_media import clicking, constant_times, flashing, write_clip
 from tasks import crop, stage
 from tasks.artifacts.audio import read_audio
 from tasks.artifacts.frames import read_frame_table
-from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.video import read_frames
 from tasks.crop import CropParams
 from tasks.errors import BadInput, MissingInput
-from tasks.ingest.source import SourceVideo
-from tasks.ingest.upright import Upright
 
 FRAME = 0.04
 EVENTS = [0.4, 2.0, 3.6]
-
-
-@pytest.fixture(scope="module")
-def face(sample_clip) -> np.ndarray:
-    """A picture with one face, 240x320."""
-    with SourceVideo(sample_clip) as source:
-        return Upright(source.facts, (320, 240))(next(source.frames())[1])
-
-
-@pytest.fixture
-def folder(tmp_path) -> SubjectFolder:
-    made = SubjectFolder.of("someone", tmp_path)
-    made.root.mkdir(parents=True)
-    return made
 
 
 def vfr() -> list[float]:

@@ -19,26 +19,11 @@ from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.video import read_frames
 from tasks.crop import CropParams
 from tasks.ingest.source import SourceVideo
-from tasks.ingest.upright import Upright
 
 FRAME = 0.04
 SECONDS = 3.0
 EVENTS = [0.32, 1.52, 2.72]
 SOUND = clicking(SECONDS, 48000, EVENTS)
-
-
-@pytest.fixture(scope="module")
-def face(sample_clip) -> np.ndarray:
-    """A picture with one face, 240x320."""
-    with SourceVideo(sample_clip) as source:
-        return Upright(source.facts, (320, 240))(next(source.frames())[1])
-
-
-@pytest.fixture
-def folder(tmp_path) -> SubjectFolder:
-    made = SubjectFolder.of("someone", tmp_path)
-    made.root.mkdir(parents=True)
-    return made
 
 
 def flashing(picture, events=EVENTS):

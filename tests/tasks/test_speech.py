@@ -6,20 +6,13 @@ import pytest
 from tasks import speech
 from tasks.artifacts.audio import write_audio
 from tasks.artifacts.frames import FrameTable, write_frames
-from tasks.artifacts.layout import AssetFolder, SubjectFolder
+from tasks.artifacts.layout import AssetFolder
 from tasks.artifacts.speech import read_speech
 from tasks.errors import BadInput, DamagedArtifact, MissingInput
 from tasks.speech import SpeechParams, encode, frame_energy, interpolate, normalising_gain
 from tasks.speech_encoder import encoder_path
 
 pytestmark = pytest.mark.usefixtures("moonshine_path")
-
-
-@pytest.fixture
-def folder(tmp_path) -> SubjectFolder:
-    made = SubjectFolder.of("someone", tmp_path)
-    made.root.mkdir(parents=True)
-    return made
 
 
 def tone(seconds, level=0.1):

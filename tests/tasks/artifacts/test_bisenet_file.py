@@ -1,10 +1,10 @@
 """A file of the published weights' layout, made here, and what is refused."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from hostile import Hostile
 
 from models.parsing.bisenet import BiSeNet
 from tasks.artifacts.bisenet import read_bisenet
@@ -53,14 +53,6 @@ def test_wrong_files_are_refused_in_one_line(tmp_path: Path, state: dict[str, to
     assert "not finite" in refusal()
     path.write_bytes(b"not weights")
     assert "not a file of weights" in refusal()
-
-
-class Hostile:
-    def __init__(self, target: Path):
-        self.target = target
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Path.touch, (self.target,)
 
 
 def test_nothing_in_the_file_is_run(tmp_path: Path) -> None:

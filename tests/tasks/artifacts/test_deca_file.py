@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from hostile import Hostile
 
 from models.deca.encoder import INPUT_SIZE, OUTPUT_SIZE, DecaEncoder
 from tasks.artifacts.deca import read_deca
@@ -74,14 +75,6 @@ def test_wrong_files_are_refused_in_one_line(tmp_path: Path, state: dict[str, to
     assert "not a file of weights" in refusal()
     path.write_text("not weights")
     assert "not a file of weights" in refusal()
-
-
-class Hostile:
-    def __init__(self, target: Path):
-        self.target = target
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Path.touch, (self.target,)
 
 
 def test_nothing_in_the_file_is_run(tmp_path: Path) -> None:
