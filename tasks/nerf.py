@@ -17,7 +17,7 @@ from tqdm import tqdm
 from models.nerf.driving import Driving, driving_of, person_front_map, standardisation, standardise
 from models.nerf.network import DualBranchNerf, NerfConfig
 from models.nerf.sampling import RaySampler, RayShares
-from models.nerf.torso import fit_forecast
+from models.nerf.torso.motion import fit_forecast
 from models.nerf.training import Labels, Schedule, Trainer
 from tasks.artifacts.background import read_background
 from tasks.artifacts.checkpoint import Checkpoint, fingerprint, read_checkpoint, write_checkpoint
@@ -51,8 +51,8 @@ class NerfParams:
     basis: blended planes.  head_resolution, static_resolution: texels of a side of the planes.  plane_rate,
     network_rate: learning rates.  noise: of the drivers, in standard deviations.  mask_weight: of the opacity losses.
     perceptual_weight: of LPIPS on patches, 0 leaves it out.  perceptual_from: share of the training after which it
-    enters.  fusion, deform: False for the ablations.  measured: pictures of each part whose PSNR is reported.
-    checkpoint_seconds: at most so much work is lost by a kill.  seed: of everything random.
+    enters.  fusion, deform, shell: False for the ablations (models/nerf/network.py).  measured: pictures of each part
+    whose PSNR is reported.  checkpoint_seconds: at most so much work is lost by a kill.  seed: of everything random.
     """
 
     steps: int = 1500
@@ -72,6 +72,7 @@ class NerfParams:
     perceptual_from: float = 0.75
     fusion: bool = True
     deform: bool = True
+    shell: bool = True
     measured: int = 24
     checkpoint_seconds: float = 30.0
     seed: int = 0
@@ -226,6 +227,7 @@ def _network(
         basis=params.basis,
         fusion=params.fusion,
         deform=params.deform,
+        shell=params.shell,
     )
     network = DualBranchNerf(config, front, torch.from_numpy(plate.astype(np.float32) / 255).permute(2, 0, 1))
     for name in ("face", "pose"):
@@ -251,9 +253,9 @@ def _schedule(params: NerfParams) -> Schedule:
 
 
 def _parts(params: NerfParams, device: torch.device) -> dict[str, str]:
-    missing = [name for name in ("fusion", "deform") if not getattr(params, name)]
+    missing = [name for name in ("fusion", "deform", "shell") if not getattr(params, name)]
     return {
-        "portrait": "DBF-NeRF" + (f" without {' and '.join(missing)} (ablation)" if missing else ""),
+        "portrait": "DBF-NeRF" + (f" without {', '.join(missing)} (ablation)" if missing else ""),
         "portrait encoding": "tri-plane pyramids and expression-blended planes, plain torch",
         "perceptual loss": "LPIPS v0.1 AlexNet on patches" if params.perceptual_weight > 0 else "none",
         "training device": str(device),

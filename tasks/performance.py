@@ -12,9 +12,9 @@ SOUND_RATE = 48_000  # Hz of the written sound; speech features are made from 16
 
 @dataclass(frozen=True)
 class Performance:
-    """motion: one row a frame.  sound: float32 [T] at SOUND_RATE.  torso [N, 2, 3]: its motion where it was measured,
-    None: foretold from the head's pose.  driven_by: for provenance; more: what else this kind of performance should
-    say there."""
+    """motion: one row a frame.  sound: float32 [T] at SOUND_RATE.  torso [N, 2, COEFFICIENTS]: its motion as in
+    ``torso.parquet``, None: foretold from the head's pose.  driven_by: for provenance; more: what else this kind of
+    performance should say there."""
 
     motion: FlameSequence
     sound: np.ndarray

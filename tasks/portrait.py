@@ -102,8 +102,8 @@ class Portrait:
         """Yield one uint8 RGB picture [size, size, 3] a row of ``sequence``; RGBA [size, size, 4] where ``view`` is
         transparent.
 
-        torso [N, 2, 3]: the torso's motion a row, as in ``torso.parquet``; None, or NaN in a row: it is foretold from
-        the head's pose.
+        torso [N, 2, COEFFICIENTS]: the torso's motion a row, as in ``torso.parquet``; None, or NaN in a row: it is
+        foretold from the head's pose.
 
         The camera (focal length) and the identity's shape are the trained ones.  A row that is not usable holds the
         last usable pose (leading ones: the first).  Raises BadInput for a sequence of another head model or size.

@@ -3,7 +3,7 @@
     python -m tasks.torso --subject ID --profile demo
 
 The torso's mean picture is learned from the training part of the clip; every frame is aligned to it on its own
-(models/nerf/torso.py).  The Static-NeRF is driven by it.  Speech-driven motion has no recording to measure: there the
+(models/nerf/torso).  The Static-NeRF is driven by it.  Speech-driven motion has no recording to measure: there the
 nerf stage foretells the torso from the head's pose.
 """
 
@@ -17,7 +17,8 @@ import torch
 from pydantic import Field
 from tqdm import tqdm
 
-from models.nerf.torso import SIDE, Alignment, align, build_template
+from models.nerf.torso.alignment import Alignment, align, build_template
+from models.nerf.torso.template import SIDE
 from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.masks import Label, MaskReader
 from tasks.artifacts.torso import TorsoTrack, write_torso
@@ -26,7 +27,7 @@ from tasks.errors import DamagedArtifact, StageFailed
 from tasks.split import train_length
 from tasks.stage import main
 
-METHOD = "affine alignment to the mean picture (ours)"
+METHOD = "alignment to the mean picture: affine, then a grid of displacements (ours)"
 BATCH = 64  # frames aligned at once
 
 

@@ -129,6 +129,7 @@ def make_scene(frames: int = 44, size: int = 64, seed: int = 0, head: dict | Non
 
 def write_subject(root: Path, scene: Scene, head: FlameHead) -> None:
     """Lay the scene out as a subject "scene" with its head model below the repository root ``root``."""
+    from models.nerf.torso.motion import still
     from tasks.artifacts.background import write_background
     from tasks.artifacts.flame import write_flame
     from tasks.artifacts.head import head_identity, write_head
@@ -146,8 +147,8 @@ def write_subject(root: Path, scene: Scene, head: FlameHead) -> None:
     write_masks(folder.masks, scene.labels, {})
     write_background(folder.background, scene.plate)
     count = len(scene.sequence)
-    still = np.zeros((count, 2, 3), np.float32)
-    write_torso(folder.torso, TorsoTrack(np.arange(count), still, np.zeros(count), np.ones(count), "closed form"))
+    motion = still(count).numpy()
+    write_torso(folder.torso, TorsoTrack(np.arange(count), motion, np.zeros(count), np.ones(count), "closed form"))
     with VideoWriter(folder.video, crf=6) as video:
         for picture in scene.colours:
             video.write(picture)

@@ -12,6 +12,7 @@ import torch
 from models.flame.head import FlameHead
 from models.flame.rotation import axis_angle_to_matrix
 from models.nerf.front_map import FrontMap, build_front_map
+from models.nerf.torso.motion import COEFFICIENTS
 
 CHUNK = 64  # frames whose vertices are in memory at once
 LIMIT = 4.0  # standard deviations: drivers beyond what training showed are held there
@@ -43,9 +44,9 @@ class Driving:
 
     rotation [N, 3, 3], translation [N, 3]: x_camera = R x_head + t.  displacement float16 [N, 3, M, M]: how far
     expression, jaw, eyes and neck moved the front of the head (metres, head frame).  face [N, A] and pose [N, 15]: raw
-    drivers of the head's features (expression, jaw, eyes) and of the torso (pose of skull and trunk).  torso [N, 2, 3]:
-    the torso's motion in the picture (models/nerf/torso.py); NaN where it was not measured and the network foretells it
-    from the pose.
+    drivers of the head's features (expression, jaw, eyes) and of the torso (pose of skull and trunk).  torso [N, 2,
+    COEFFICIENTS]: the torso's motion in the picture (torso/motion.py); NaN where it was not measured and the network
+    foretells it from the pose.
     """
 
     rotation: torch.Tensor
@@ -83,7 +84,8 @@ def driving_of(
 ) -> Driving:
     """Conditions of the frames ``rows`` of ``arrays``.  A frame's conditions depend on that frame alone.
 
-    torso [N, 2, 3]: motion of the torso in every frame of ``arrays``, NaN where unknown; None: it is foretold.
+    torso [N, 2, COEFFICIENTS]: motion of the torso in every frame of ``arrays``, NaN where unknown; None: it is
+    foretold.
     """
     shape = torch.as_tensor(arrays.shape, dtype=torch.float32)[None]
     rest = rest_vertices(head, arrays.shape)
@@ -101,7 +103,7 @@ def driving_of(
     face = torch.cat([values["expression"], values["jaw_rotation"], values["eyes_rotation"]], dim=1)
     trunk = axis_angle_to_matrix(values["global_rotation"])[:, :2].flatten(1)
     pose = torch.cat([rotation[:, :2].flatten(1), trunk, translation], dim=1)
-    unknown = np.full((len(arrays), 2, 3), np.nan, np.float32)
+    unknown = np.full((len(arrays), 2, COEFFICIENTS), np.nan, np.float32)
     motion = torch.tensor((unknown if torso is None else torso)[rows], dtype=torch.float32)
     return Driving(rotation, translation, torch.cat(maps), face, pose, motion)
 

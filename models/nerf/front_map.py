@@ -18,6 +18,7 @@ from scipy import ndimage, sparse
 from models.nerf.planes import lookup
 
 FADE = 0.03  # metres beyond the silhouette over which displacement dies out
+STEEPEST = -0.35  # z of a ray in the head frame beyond which the height field is no longer met from the front
 
 
 @dataclass
@@ -131,7 +132,7 @@ def meet_surface(
     """
     maps = torch.cat([surface.expand(len(displacement), -1, -1, -1), displacement], dim=1)
     # A ray nearly parallel to the face plane has no stable fixed point: keep it from running away.
-    slope = directions[..., 2].clamp(max=-0.35)
+    slope = directions[..., 2].clamp(max=STEEPEST)
     mean = float(surface.mean())
     depth = (mean - origin[..., 2]) / slope
     moved = torch.zeros_like(directions)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.nerf.front_map import FrontMap, meet_surface
+from models.nerf.front_map import STEEPEST, FrontMap, meet_surface
 from models.nerf.layers import ChannelLinear, mlp
 from models.nerf.planes import BlendedPlane, PyramidPlane, lookup
 
@@ -68,9 +68,10 @@ class HeadBranch(nn.Module):
         samples: int = 8,
         basis: int = 16,
         deform: bool = True,
+        shell: bool = True,
     ):
         super().__init__()
-        self.samples, self.hidden_size, self.use_deform = samples, hidden, deform
+        self.samples, self.hidden_size, self.use_deform, self.use_shell = samples, hidden, deform, shell
         self.register_buffer("centre", front.centre)
         self.register_buffer("extent", front.half)
         self.register_buffer("surface", front.height[None, None].contiguous())
@@ -85,10 +86,13 @@ class HeadBranch(nn.Module):
         self.deform = DeformModule(faces + poses)
         self.first = ChannelLinear(16 + 8 + 8 + 8, hidden, gain=1.4)
         self.density = ChannelLinear(hidden, 1)
-        low, high = SHELL
         edges = torch.linspace(0, 1, samples + 1)
-        # Finer before and at the surface than far behind it.
-        edges = low + (high - low) * (0.5 * edges + 0.5 * edges**2)
+        if shell:
+            low, high = SHELL
+            # Finer before and at the surface than far behind it.
+            edges = low + (high - low) * (0.5 * edges + 0.5 * edges**2)
+        else:
+            edges = float(front.half[2]) * (2 * edges - 1)
         self.register_buffer("edges", edges, persistent=False)
 
     def planes(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -102,6 +106,10 @@ class HeadBranch(nn.Module):
         with torch.no_grad():
             maps = displacement if self.use_deform else torch.zeros_like(displacement)
             return meet_surface(origin, directions, self.surface, maps, self.centre, self.extent)
+
+    def _middle(self, origin: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
+        """Depth [F, N] at which rays pass the plane that halves the head's box from front to back."""
+        return (self.centre[2] - origin[..., 2]) / directions[..., 2].clamp(max=STEEPEST)
 
     def occupied(self, origin: torch.Tensor, directions: torch.Tensor, displacement: torch.Tensor) -> torch.Tensor:
         """bool [F, N]: rays that can meet the head at all (inside the box, at a place training saw head)."""
@@ -132,7 +140,9 @@ class HeadBranch(nn.Module):
         lengths = self.edges[1:] - self.edges[:-1]
         inner = 0.5 if jitter is None else jitter
         offsets = self.edges[:-1] + lengths * inner
-        depth = surface.reshape(-1, 1) + offsets  # [F*N, S]
+        # Without the shell the samples lie round the middle of the head's box, wherever the mesh is.
+        middle = surface if self.use_shell else self._middle(origin, directions)
+        depth = middle.reshape(-1, 1) + offsets  # [F*N, S]
         depth = depth.view(frames, rays, self.samples)
         observed = origin[:, :, None] + depth[..., None] * directions[:, :, None]
         canonical = ((observed - moved[:, :, None] - self.centre) / self.extent).view(1, -1, 3)

@@ -21,7 +21,7 @@ from models.nerf.layers import ChannelLinear
 from models.nerf.planes import PyramidPlane, lookup
 from models.nerf.rays import camera_rays, to_head_frame
 from models.nerf.static_branch import StaticBranch
-from models.nerf.torso import foretell
+from models.nerf.torso.motion import COEFFICIENTS, foretell
 
 
 @dataclass
@@ -41,6 +41,7 @@ class NerfConfig:
     hidden: int = 32
     fusion: bool = True  # False: each branch is coloured alone and the pictures are pasted (ablation)
     deform: bool = True  # False: no deform module, no mesh displacement (ablation)
+    shell: bool = True  # False: samples fill the head's whole box instead of a shell round the mesh (ablation)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -89,6 +90,7 @@ class DualBranchNerf(nn.Module):
             config.samples,
             config.basis,
             config.deform,
+            config.shell,
         )
         self.static = StaticBranch(config.poses, config.depth, config.hidden, config.static_resolution)
         self.register_buffer("plate", plate[None].clone(memory_format=torch.contiguous_format))
@@ -97,7 +99,7 @@ class DualBranchNerf(nn.Module):
         for name, width in (("face", config.faces), ("pose", config.poses)):
             self.register_buffer(f"{name}_mean", torch.zeros(width))
             self.register_buffer(f"{name}_scale", torch.ones(width))
-        self.register_buffer("torso_forecast", torch.zeros(6, config.poses + 1))
+        self.register_buffer("torso_forecast", torch.zeros(2 * COEFFICIENTS, config.poses + 1))
         self.shade_pose = nn.Linear(config.poses, 64, bias=False)
         nn.init.zeros_(self.shade_pose.weight)
         self.shade = nn.ModuleList(
@@ -109,8 +111,8 @@ class DualBranchNerf(nn.Module):
         return Planes(self.head.planes(), self.static.plane(), self.plate + correction)
 
     def conditions(self, driving: Driving) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Standardised face [F, faces] and pose [F, poses] drivers, and the torso's motion [F, 2, 3]: as it was
-        measured, and where it was not, as the pose foretells it."""
+        """Standardised face [F, faces] and pose [F, poses] drivers, and the torso's motion [F, 2,
+        COEFFICIENTS]: as it was measured, and where it was not, as the pose foretells it."""
         face = standardise(driving.face, self.face_mean, self.face_scale)
         pose = standardise(driving.pose, self.pose_mean, self.pose_scale)
         foretold = foretell(self.torso_forecast, pose)

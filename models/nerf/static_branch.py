@@ -1,9 +1,10 @@
 """Static-NeRF: torso and backdrop, in the camera frame.
 
 The camera stands still and the torso hardly moves, so space factorises: features over the picture plane, read once a
-ray, and a few depths behind one another, told apart by a layer of their own.  The torso's motion is an affine map of
-the picture plane, *linear* in the head's pose, plus a small smooth warp.  Linear on purpose: shoulders follow the head
-only roughly, and what a network learns beyond that from one clip does not hold for the rest of it (measured).
+ray, and a few depths behind one another, told apart by a layer of their own.  The torso's motion is measured or
+foretold (torso/motion.py); on top the network learns an affine map of the picture plane, *linear* in the head's pose,
+plus a small smooth warp.  Linear on purpose: shoulders follow the head only roughly, and what a network learns beyond
+that from one clip does not hold for the rest of it (measured).
 """
 
 import torch
@@ -12,7 +13,7 @@ from torch import nn
 
 from models.nerf.layers import ChannelLinear, mlp
 from models.nerf.planes import BlendedPlane, PyramidPlane, lookup
-from models.nerf.torso import inverse, moved
+from models.nerf.torso.motion import canonical
 
 OFFSETS = (-0.015, 0.05, 0.12)  # metres behind the head's usual front: collar, neck and shoulders, what is behind
 
@@ -40,12 +41,12 @@ class StaticBranch(nn.Module):
     def forward(
         self, places: torch.Tensor, pose: torch.Tensor, motion: torch.Tensor, plane: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """places [F, N, 2] in -1..1 over the picture; pose [F, poses]; motion [F, 2, 3]: of the torso, from its
-        canonical place to the frame's; plane: the composed plane.
+        """places [F, N, 2] in -1..1 over the picture; pose [F, poses]; motion [F, 2, COEFFICIENTS]: of
+        the torso (torso/motion.py); plane: the composed plane.
 
         Returns thickness [F*N, K], depth [F*N, K] and hidden features [C, F*N, K].
         """
-        places = moved(inverse(motion), places)
+        places = canonical(motion, places)
         warp = 0.01 * lookup(self.warp_maps(self.warp_weights(pose)), places).transpose(1, 2)
         sway = 0.1 * self.sway(pose).view(-1, 3, 2)
         # Columns x, y, 1; scale and shear move the far corners of the picture, not its middle.

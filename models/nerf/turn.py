@@ -13,7 +13,7 @@ import torch
 
 from models.nerf.driving import Driving
 from models.nerf.network import DualBranchNerf
-from models.nerf.torso import followed_by
+from models.nerf.torso.motion import followed_by
 
 NECK = 0.14  # metres from the head frame's origin down to where head and torso have to stay together
 TORSO = 1  # which of the Static-NeRF's depths is the torso's

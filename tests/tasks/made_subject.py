@@ -15,6 +15,7 @@ import torch
 
 from models.landmarks.face_mesh import LANDMARKS
 from models.landmarks.ibug68 import MESH_TO_IBUG68
+from models.nerf.torso.motion import COEFFICIENTS, still
 from tasks.artifacts.audio import write_audio
 from tasks.artifacts.curve import write_curve
 from tasks.artifacts.flame import FlameSequence, write_flame
@@ -130,8 +131,10 @@ def make_subject(root: Path, record: dict[str, Any] | None = None) -> SubjectFol
     cv2.imwrite(str(folder.background), np.full((SIZE, SIZE, 3), 90, np.uint8))
     write_speech(folder.speech, speech())
     write_metrics(folder.track_metrics, track_metrics())
-    still = np.zeros((FRAMES, 2, 3))
-    write_torso(folder.torso, TorsoTrack(np.arange(FRAMES), still, np.zeros(FRAMES), np.ones(FRAMES), "fake torso"))
+    write_torso(
+        folder.torso,
+        TorsoTrack(np.arange(FRAMES), still(FRAMES).numpy(), np.zeros(FRAMES), np.ones(FRAMES), "fake torso"),
+    )
     for weights, curve, metrics, seed in (
         (folder.adf, folder.adf_curve, folder.adf_metrics, 1),
         (folder.nerf, folder.nerf_curve, folder.nerf_metrics, 2),
@@ -168,7 +171,7 @@ class FakePortrait:
         torso: np.ndarray | None = None,
         view: View = FILMED,
     ) -> Iterator[np.ndarray]:
-        assert torso is None or torso.shape == (len(sequence), 2, 3)
+        assert torso is None or torso.shape == (len(sequence), 2, COEFFICIENTS)
         FakePortrait.torsos.append(torso)
         FakePortrait.views.append(view)
         FakePortrait.sequences.append(sequence)

@@ -18,6 +18,7 @@ import tasks.redub as redub
 import tasks.reenact as reenact
 import tasks.tracked_video as tracked_video
 from models.adf.network import Motion
+from models.nerf.torso.motion import COEFFICIENTS
 from tasks.animate import AnimateParams
 from tasks.artifacts.flame import write_flame
 from tasks.artifacts.layout import SubjectFolder
@@ -227,7 +228,7 @@ def test_the_subjects_own_video_says_something_else(
     rows = np.r_[0:44, 42:28:-1]
     np.testing.assert_allclose(shown.translation, track.translation[rows])
     assert FakePortrait.torsos[-1] is not None
-    assert FakePortrait.torsos[-1].shape == (58, 2, 3)
+    assert FakePortrait.torsos[-1].shape == (58, 2, COEFFICIENTS)
     record = read_provenance(out)
     assert record is not None
     assert record["redubbed"] == {"recording_frames": 44, "runs": "back and forth"}

@@ -11,6 +11,7 @@ from made_subject import FRAMES, SIZE, FakeMesh, FakePortrait, FakeSpeaker, flam
 
 import tasks.evaluate as evaluate
 from models.metrics.lpips import Lpips
+from models.nerf.torso.motion import COEFFICIENTS
 from tasks.artifacts.evaluation import read_evaluation
 from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.artifacts.metrics import read_metrics
@@ -75,7 +76,7 @@ def test_only_the_self_driven_render_gets_the_measured_torso(folder: SubjectFold
     spoken, measured, foretold = FakePortrait.torsos
     assert spoken is None
     assert foretold is None
-    np.testing.assert_array_equal(measured, np.zeros((5, 2, 3)))
+    np.testing.assert_array_equal(measured, np.zeros((5, 2, COEFFICIENTS)))
 
 
 def test_nothing_held_out_reaches_the_speaker_or_the_baselines(folder: SubjectFolder) -> None:

@@ -176,10 +176,11 @@ def test_a_time_budget_ends_the_training(subject):
 
 def test_ablations_are_named(subject):
     folder, _ = subject
-    run(folder, dataclasses.replace(TINY, fusion=False, deform=False))
+    run(folder, dataclasses.replace(TINY, fusion=False, deform=False, shell=False))
     trained = read_nerf(folder.nerf)
-    assert trained.parts["portrait"] == "DBF-NeRF without fusion and deform (ablation)"
+    assert trained.parts["portrait"] == "DBF-NeRF without fusion, deform, shell (ablation)"
     assert not trained.network.config.fusion
+    assert not trained.network.head.use_shell
 
 
 def test_rows_that_are_not_usable_hold_the_last_usable_pose(trained):

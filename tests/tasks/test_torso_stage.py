@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.nerf.torso import moved
+from models.nerf.torso.motion import moved
 from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.masks import Label, write_masks
 from tasks.artifacts.torso import read_torso
@@ -50,7 +50,7 @@ def test_a_swaying_torso_is_followed_into_the_held_out_part(tmp_path: Path):
     assert track.found.all()
     assert track.method == METHOD
     middle = torch.tensor([[[0.0, 0.4]]]).expand(FRAMES, 1, 2)
-    found = moved(torch.tensor(track.motion), middle)[:, 0].numpy() * SIZE / 2
+    found = moved(torch.tensor(track.motion)[..., :3], middle)[:, 0].numpy() * SIZE / 2
     off = np.linalg.norm((found - found[0]) - (shifts() - shifts()[0]), axis=1)
     assert off.max() < 0.6
     first = folder.torso.read_bytes()

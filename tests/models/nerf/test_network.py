@@ -89,6 +89,20 @@ def test_pasting_equals_fusion_where_one_branch_is_empty():
     torch.testing.assert_close(*results, atol=1e-4, rtol=1e-4)
 
 
+def test_without_the_shell_samples_fill_the_heads_box():
+    far = []
+    for shell in (True, False):
+        network, driving = small(shell=shell)
+        origin, directions = network.head_rays(pixels(4, 6), driving)
+        face, pose, _ = network.conditions(driving)
+        samples = network.head(origin, directions, driving.displacement, face, pose, network.planes().head)
+        points = origin[:, :, None] + samples.depth.view(4, 6, -1)[..., None] * directions[:, :, None]
+        inside = (points[..., 2] - network.head.centre[2]).abs() / network.head.extent[2]
+        far.append(float(inside.max()))
+    assert far[1] > 0.85  # the middles of 8 intervals reach 7/8 of the way
+    assert far[1] > far[0]
+
+
 def test_every_parameter_learns():
     network, driving = small()
     # Basis planes that start at zero hide their weights' gradient: move them off zero first.

@@ -8,7 +8,7 @@ from test_network import small
 
 from models.nerf.cutout import cut_out
 from models.nerf.rendering import render_picture, render_with_opacity
-from models.nerf.torso import followed_by, inverse, moved
+from models.nerf.torso.motion import inverse, matrices, moved, offsets
 from models.nerf.turn import NECK, TORSO, turned
 
 PIVOT = np.array([0.01, 0.03, -0.8])
@@ -55,7 +55,9 @@ def test_the_torso_stays_with_the_head_at_the_neck(scene):
 
     turn = turned(network, driving, -9, 5)
     before = network.conditions(driving)[2]
-    own = followed_by(inverse(before), turn.torso)  # the turn alone, the torso's own motion taken back
+    # The turn alone, the torso's own motion taken back.
+    own = offsets(matrices(turn.torso[..., :3]) @ matrices(inverse(before[..., :3])))
+    assert torch.equal(turn.torso[..., 3:], before[..., 3:])
     for offset, most in ((np.zeros(3), 1e-5), (np.array([0.02, 0.01, 0]), 2e-3), (np.array([0.1, -0.1, 0]), 0.05)):
         point = neck + offset
         expected = seen(rotation.apply(point - PIVOT) + PIVOT)

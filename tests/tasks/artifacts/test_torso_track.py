@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.nerf.torso.motion import COEFFICIENTS
 from tasks.artifacts.torso import TorsoTrack, read_torso, write_torso
 from tasks.errors import DamagedArtifact, MissingInput
 
 
 def made(frames: int = 7) -> TorsoTrack:
     rng = np.random.default_rng(0)
-    motion = rng.normal(size=(frames, 2, 3)).astype(np.float32)
+    motion = rng.normal(size=(frames, 2, COEFFICIENTS)).astype(np.float32)
     motion[2] = np.nan
     shares = rng.uniform(size=(2, frames)).astype(np.float32)
     return TorsoTrack(np.arange(frames), motion, shares[0], shares[1], "a method")

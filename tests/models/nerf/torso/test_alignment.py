@@ -5,7 +5,9 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from models.nerf.torso import SIDE, Alignment, align, build_template, fit_forecast, foretell, inverse, moved
+from models.nerf.torso.alignment import Alignment, align, build_template
+from models.nerf.torso.motion import COEFFICIENTS, canonical, moved
+from models.nerf.torso.template import SIDE
 
 FRAMES = 12
 
@@ -17,8 +19,13 @@ def maps(seed: int = 1) -> np.ndarray:
     return motion - motion.mean(0)
 
 
-def torso_pictures(motion: np.ndarray, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cloth in the lower half, moved by ``motion``, drawn with scipy; the backdrop stands."""
+def torso_pictures(
+    motion: np.ndarray, seed: int = 0, collar: np.ndarray | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cloth in the lower half, moved by ``motion``, drawn with scipy; the backdrop stands.
+
+    collar [FRAMES]: how far (in -1..1, downwards) a bump of the cloth round (0, 0.3) is pushed on top.
+    """
     rng = np.random.default_rng(seed)
     cloth = gaussian_filter(rng.normal(size=(SIDE, SIDE)), 3)
     cloth = 0.5 + 0.12 * cloth / cloth.std()
@@ -28,9 +35,12 @@ def torso_pictures(motion: np.ndarray, seed: int = 0) -> tuple[torch.Tensor, tor
     v, u = np.meshgrid(np.arange(SIDE), np.arange(SIDE), indexing="ij")
     place = np.stack([(u + 0.5) * 2 / SIDE - 1, (v + 0.5) * 2 / SIDE - 1, np.ones_like(u)], -1)
     pictures, masks = [], []
-    for one in motion:
+    for row, one in enumerate(motion):
         back = np.linalg.inv(np.vstack([one + np.eye(3)[:2], [0, 0, 1]]))
         source = place @ back.T
+        if collar is not None:
+            bump = np.exp(-((source[..., 0] / 0.25) ** 2) - ((source[..., 1] - 0.3) / 0.25) ** 2)
+            source[..., 1] -= collar[row] * bump
         where = [(source[..., 1] + 1) * SIDE / 2 - 0.5, (source[..., 0] + 1) * SIDE / 2 - 0.5]
         mask = map_coordinates(shape, where, order=1)
         pictures.append(mask * map_coordinates(cloth, where, order=3, mode="nearest") + (1 - mask) * backdrop)
@@ -41,7 +51,7 @@ def torso_pictures(motion: np.ndarray, seed: int = 0) -> tuple[torch.Tensor, tor
 def texels_off(found: torch.Tensor, true: np.ndarray) -> np.ndarray:
     """Largest distance in texels over the torso's box, a frame."""
     corners = torch.tensor([[-0.6, -0.05], [0.6, -0.05], [-0.6, 0.8], [0.6, 0.8]]).expand(len(found), -1, -1)
-    apart = moved(found, corners) - moved(torch.from_numpy(true).float(), corners)
+    apart = moved(found[..., :3], corners) - moved(torch.from_numpy(true).float(), corners)
     return (apart.norm(dim=-1).max(dim=1).values * SIDE / 2).numpy()
 
 
@@ -60,14 +70,15 @@ def found() -> tuple[np.ndarray, Alignment]:
 
 def test_known_motion_is_found_to_a_fraction_of_a_texel(found: tuple[np.ndarray, Alignment]):
     motion, aligned = found
-    off = texels_off(torch.from_numpy(relative_to_first(aligned.motion)).float(), relative_to_first(motion))
+    off = texels_off(torch.from_numpy(relative_to_first(aligned.motion[..., :3])).float(), relative_to_first(motion))
     assert np.median(off) < 0.15
     assert off.max() < 0.4
     assert float(aligned.residual.max()) < 0.02
 
 
 def test_the_mean_motion_of_the_template_is_none(found: tuple[np.ndarray, Alignment]):
-    assert float(found[1].motion.mean(0).abs().max()) < 0.003
+    assert float(found[1].motion[..., :3].mean(0).abs().max()) < 0.003
+    assert float(found[1].motion[..., 3:].mean(0).abs().max()) < 0.5 * 2 / SIDE
 
 
 def test_light_that_changes_and_a_hand_before_the_torso_do_not_move_it(found: tuple[np.ndarray, Alignment]):
@@ -79,7 +90,7 @@ def test_light_that_changes_and_a_hand_before_the_torso_do_not_move_it(found: tu
     brighter[:, :, 70:90, 40:60] = 0.95  # still labelled torso
     masks[:, :, 95:105, 70:95] = 0  # labelled something else
     brighter[:, :, 95:105, 70:95] = 0.1
-    off = texels_off(align(template, brighter, masks).motion, undisturbed.numpy())
+    off = texels_off(align(template, brighter, masks).motion, undisturbed[..., :3].numpy())
     assert np.median(off) < 0.25
 
 
@@ -100,26 +111,25 @@ def test_a_clip_without_torso_has_none_anywhere():
     assert torch.isnan(align(template, nothing + 0.5, nothing).motion).all()
 
 
-def test_inverse_takes_a_place_back():
-    motion = torch.from_numpy(maps(3)).float()
-    places = torch.rand(FRAMES, 20, 2, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    torch.testing.assert_close(moved(inverse(motion), moved(motion, places)), places, atol=1e-5, rtol=0)
+def test_a_part_that_moves_against_the_rest_is_followed_by_the_displacements():
+    push = np.linspace(-0.06, 0.06, FRAMES)  # up to 3.8 texels either way
+    motion = maps()
+    pictures, masks = torso_pictures(motion, collar=push)
+    found = align(build_template(pictures, masks), pictures, masks).motion
+    assert found.shape == (FRAMES, 2, COEFFICIENTS)
+    # Where the bump's middle is in each frame, and beside it cloth that only goes with the whole.
+    middle, beside = (torch.tensor([[place]]).expand(FRAMES, 1, 2).double() for place in ((0.0, 0.3), (0.5, 0.7)))
+    moved_middle = moved(torch.from_numpy(motion), middle + torch.tensor(np.c_[0 * push, push])[:, None]).float()
+    moved_beside = moved(torch.from_numpy(motion), beside).float()
+    for places, left_by_affine in ((moved_middle, 2.5), (moved_beside, 0.0)):
+        without = found.clone()
+        without[..., 3:] = 0
+        off, off_without = (strays(canonical(motion, places)) for motion in (found, without))
+        assert off < 1.0
+        assert off_without > left_by_affine
 
 
-def test_forecast_is_ridge_regression_and_leaves_unmeasured_rows_out():
-    rng = np.random.default_rng(0)
-    pose = rng.normal(size=(400, 5))
-    true = rng.normal(size=(6, 6)) * 0.02
-    motion = (np.c_[pose, np.ones(400)] @ true.T).reshape(400, 2, 3)
-    motion[::7] = np.nan
-    forecast = fit_forecast(torch.from_numpy(pose).float(), torch.from_numpy(motion).float())
-    # The penalty shrinks the slopes by about 1 %, never the constant.
-    np.testing.assert_allclose(forecast.numpy(), true, atol=0.03 * np.abs(true).max())
-    again = foretell(forecast, torch.from_numpy(pose).float()).numpy()
-    kept = np.isfinite(motion[:, 0, 0])
-    np.testing.assert_allclose(again[kept], motion[kept], atol=0.01)
-
-
-def test_forecast_of_nothing_measured_stands_still():
-    forecast = fit_forecast(torch.zeros(3, 4), torch.full((3, 2, 3), torch.nan))
-    assert not forecast.any()
+def strays(places: torch.Tensor) -> float:
+    """Furthest distance in texels of canonical places [FRAMES, 1, 2] from their mean."""
+    texels = places[:, 0].numpy() * SIDE / 2
+    return float(np.linalg.norm(texels - texels.mean(0), axis=1).max())

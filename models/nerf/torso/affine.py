@@ -1,0 +1,63 @@
+"""The affine part of the torso's motion in each frame.
+
+Inverse compositional alignment after Baker & Matthews, "Lucas-Kanade 20 Years On" (IJCV 2004), coarse to fine, with
+Tukey's weights and a gain and an offset of brightness a frame.
+"""
+
+import torch
+import torch.nn.functional as F
+
+from models.nerf.torso.motion import matrices, moved, offsets
+from models.nerf.torso.template import SHARE, SIDE, TorsoTemplate, blur, gradient, grid, read, robust_spread, tukey
+
+LEVELS = ((32, 8), (64, 8), (SIDE, 6))  # texels of a side, Gauss-Newton steps; coarse to fine
+STIFFNESS = 1e-3  # damping of the linear part, as a share of the data's own curvature
+
+
+def align_affine(
+    template: TorsoTemplate, pictures: torch.Tensor, torso: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """pictures and torso's share [N, 1, SIDE, SIDE] -> affine part [N, 2, 3], residual [N] and visible [N] as in
+    ``Alignment``."""
+    affine = torch.zeros(len(pictures), 2, 3)
+    residual = visible = torch.zeros(len(pictures))
+    for side, steps in LEVELS:
+        affine, residual, visible = _align_level(template, pictures, torso, affine, side, steps)
+    return affine, residual, visible
+
+
+def _align_level(
+    template: TorsoTemplate, pictures: torch.Tensor, torso: torch.Tensor, affine: torch.Tensor, side: int, steps: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    factor = SIDE // side
+    goal, share, images, masks = (F.avg_pool2d(x, factor) for x in (template.picture, template.weight, pictures, torso))
+    goal, images = blur(goal), blur(images)
+    kept = share.view(-1) > SHARE
+    weight = share.view(-1)[kept]
+    places = grid(side)[kept]
+    homogeneous = torch.cat([places, torch.ones_like(places[:, :1])], dim=-1)
+    brightness = goal.view(-1)[kept]
+    columns = [slope.reshape(-1)[kept, None] * homogeneous for slope in gradient(goal)[0]]
+    jacobian = torch.cat([*columns, brightness[:, None], torch.ones_like(brightness)[:, None]], dim=1)  # [P, 8]
+    damping = torch.tensor([STIFFNESS, STIFFNESS, 0, STIFFNESS, STIFFNESS, 0, 0, 0])
+    everywhere = places.expand(len(images), -1, -1)
+    residual = visible = torch.zeros(len(images))
+    light = torch.zeros(len(images), 2)  # gain - 1 and offset of brightness
+    for step in range(steps + 1):
+        where = moved(affine, everywhere)
+        seen = read(masks, where)[:, :, 0]
+        error = read(images, where)[:, :, 0] - brightness - light @ jacobian[:, 6:].T
+        visible = (seen * weight).sum(1) / weight.sum()
+        spread = robust_spread(error)
+        residual = spread[:, 0]
+        if step == steps:
+            break
+        trust = weight * seen * tukey(error, spread)
+        weighted = (jacobian * trust[..., None]).transpose(1, 2)
+        normal = weighted @ jacobian
+        normal = normal + torch.diag_embed(torch.diagonal(normal, dim1=1, dim2=2) * damping + 1e-4)
+        change = torch.linalg.solve(normal, (weighted @ error[..., None])[..., 0])
+        light = light + change[:, 6:]
+        # The template was moved; the picture is moved by the inverse of it.
+        affine = offsets(matrices(affine) @ torch.linalg.inv(matrices(change[:, :6].view(-1, 2, 3))))
+    return affine, residual, visible
