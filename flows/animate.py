@@ -20,6 +20,10 @@ from tasks.errors import BadInput, StageFailed
 
 Style = Annotated[str, Field(min_length=1, description="subject id, style label or video to take the style from")]
 
+Blend = Annotated[float, Field(ge=0, le=1, description="share of the second of two styles")]
+Strength = Annotated[float, Field(ge=0, le=2, description="of the style: 0 none, 1 as it is, 2 exaggerated")]
+Emphasis = Annotated[float, Field(ge=0, le=1, description="how much livelier loud stretches are")]
+
 
 @flow(name="animate", flow_run_name="animate-{subject}", persist_result=False, **HOOKS)
 @one_line
@@ -29,7 +33,10 @@ def animate(
     audio: Path | None = None,
     drive: Path | None = None,
     redub: Path | None = None,
-    style: Style | None = None,
+    style: Style | list[Style] | None = None,
+    blend: Blend | None = None,
+    strength: Strength | None = None,
+    emphasis: Emphasis | None = None,
     size: int | None = None,
     background: str | None = None,
     turn: str | None = None,
@@ -43,6 +50,7 @@ def animate(
     root = repository_root()
     logger = get_run_logger()
     wanted: dict[str, Any] = {"audio": audio, "drive": drive, "redub": redub, "style": style}
+    wanted |= {"blend": blend, "strength": strength, "emphasis": emphasis}
     wanted |= {"size": size, "background": background, "turn": turn}
     command = [sys.executable, "-m", "tasks.animate", f"--subject={subject}", f"--out={out}", *as_options(wanted)]
     last = ""

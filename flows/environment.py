@@ -30,5 +30,6 @@ def stage_environment() -> dict[str, str]:
 
 
 def as_options(wanted: dict[str, Any]) -> list[str]:
-    """Options of a task's command line for what is not None; '=' lets a value begin with '-'."""
-    return [f"--{name}={value}" for name, value in wanted.items() if value is not None]
+    """Options of a task's command line for what is not None, repeated for a list; '=' lets a value begin with '-'."""
+    given = {name: value if isinstance(value, list) else [value] for name, value in wanted.items() if value is not None}
+    return [f"--{name}={value}" for name, values in given.items() for value in values]

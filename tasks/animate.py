@@ -1,7 +1,7 @@
 """Animate: let a subject say any sound, repeat what another person does, or say something else in its own video.
 
     python -m tasks.animate (--subject ID | --avatar FILE) --out OUT.mp4
-        (--audio A.wav [--style ID|LABEL|VIDEO] | --drive VIDEO | --redub A.wav)
+        (--audio A.wav [--style ID|LABEL|VIDEO ...] | --drive VIDEO | --redub A.wav)
         [--size PIXELS] [--background plate|transparent|#rrggbb] [--turn YAW[,PITCH]]
 
 Not a stage: it reads a subject's trained networks and writes one file wherever it is told to.  Frames go to the
@@ -34,7 +34,7 @@ from tasks.provenance import provenance
 from tasks.redub import redubbed
 from tasks.reenact import reenacted
 from tasks.registry import sha256_of
-from tasks.speaker import Speaker
+from tasks.speaker import Delivery, Speaker
 from tasks.speech import encode
 from tasks.speech_encoder import encoder_path
 from tasks.style import resolve_style
@@ -50,7 +50,9 @@ class AnimateParams:
 
     Exactly one of: audio: any file with sound, to be said; drive: a video of a person, to be repeated; redub: any file
     with sound, to be said in the subject's own video.  out: the MP4 or WebM to write.  style: a subject id, a style
-    label or a video file; None: the subject's own.  seed: of head motion, blinks and glances.  temperature: 0 takes the
+    label or a video file; None: the subject's own.  second_style: another one, towards which to go by ``blend`` (0..1);
+    None with a blend: the subject's own.  strength: of the style, 0..2; emphasis: of loud stretches, 0..1 (Delivery in
+    tasks/speaker.py).  seed: of head motion, blinks and glances.  temperature: 0 takes the
     likeliest head motion.  size: pixels a side of the picture, even; None: as trained.  background: "plate" (what was
     filmed behind the person), "transparent" (WebM only) or a colour as #rrggbb.  turn: degrees by which the camera is
     turned, "YAW" or "YAW,PITCH"; positive: from the right of the picture, from above.  crf: quality on x264's scale.
@@ -61,6 +63,10 @@ class AnimateParams:
     drive: Path | None = None
     redub: Path | None = None
     style: str | None = None
+    second_style: str | None = None
+    blend: float = 0.0
+    strength: float = 1.0
+    emphasis: float = 0.0
     seed: int = 0
     temperature: float = 1.0
     size: int | None = None
@@ -140,10 +146,20 @@ def spoken(avatar: Avatar, audio: Path, params: AnimateParams) -> Performance:
     voice = decode_sound(audio)
     sound = decode_sound(audio, rate=SOUND_RATE)
     speaker = Speaker.load(avatar.adf)
-    style = resolve_style(SubjectFolder.of(avatar.record.id), params.style, avatar.record.profile)
+    folder, profile = SubjectFolder.of(avatar.record.id), avatar.record.profile
+    style, second = (resolve_style(folder, wanted, profile) for wanted in (params.style, params.second_style))
+    delivery = Delivery(second.sequence, params.blend, params.strength, params.emphasis)
     encoder = avatar.encoder or encoder_path(speaker.encoder, AssetFolder.default())
-    motion = speaker.speak(encode(voice, encoder_file=encoder), style.sequence, params.seed, params.temperature)
-    more = {"style": style.origin, "seed": params.seed, "temperature": params.temperature}
+    speech = encode(voice, encoder_file=encoder)
+    motion = speaker.speak(speech, style.sequence, params.seed, params.temperature, delivery)
+    more = {
+        "style": style.origin,
+        **({"second_style": second.origin, "blend": params.blend} if params.blend else {}),
+        "strength": params.strength,
+        "emphasis": params.emphasis,
+        "seed": params.seed,
+        "temperature": params.temperature,
+    }
     return Performance(motion, sound, {"audio": audio.name, "sha256": sha256_of(audio)}, more)
 
 
@@ -153,7 +169,7 @@ def _check(params: AnimateParams) -> None:
     given = {name: path for name, path in sources.items() if path is not None}
     if len(given) != 1:
         raise BadInput("say what to do: give exactly one of --audio SOUND, --drive VIDEO and --redub SOUND")
-    if params.drive is not None and params.style is not None:
+    if params.drive is not None and (params.style is not None or params.second_style is not None):
         raise BadInput("--style has no effect on --drive, whose video decides how the subject moves: leave one out")
     [(name, source)] = given.items()
     view = params.view
@@ -167,6 +183,7 @@ def _check(params: AnimateParams) -> None:
         raise BadInput(f"--out {params.out}: the folder {params.out.parent} does not exist")
     if source.exists() and params.out.exists() and source.samefile(params.out):
         raise BadInput(f"--out {params.out} is the file of --{name}: it would be overwritten")
+    Delivery(None, params.blend, params.strength, params.emphasis).check()
     if params.size is not None and not (SMALLEST <= params.size <= LARGEST and params.size % 2 == 0):
         raise BadInput(f"--size {params.size}: give an even number of pixels from {SMALLEST} to {LARGEST}")
 
@@ -197,6 +214,18 @@ def _turn(text: str) -> tuple[float, float]:
     return yaw, pitch
 
 
+def styles(wanted: list[str], blend: float | None) -> dict[str, Any]:
+    """Parameters of the styles that were named, in order; one style and a blend: from the subject's own to it."""
+    if len(wanted) > 2:
+        raise BadInput(f"--style was given {len(wanted)} times: give one style, or two to go between")
+    if blend is not None and not wanted:
+        raise BadInput("--blend needs a --style to go to")
+    if len(wanted) == 1 and blend is not None:
+        return {"style": None, "second_style": wanted[0], "blend": blend}
+    first, second = [*wanted, None, None][:2]
+    return {"style": first, "second_style": second, "blend": (0.5 if blend is None else blend) if second else 0.0}
+
+
 def main(argv: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tasks.animate", description="Let a subject say any sound.")
@@ -207,7 +236,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--drive", type=Path, help="video of a person whose motion is repeated, with its sound")
     parser.add_argument("--redub", type=Path, help="any file with sound, to be said in the subject's own video")
     parser.add_argument("--out", required=True, type=Path, help="the MP4 or WebM to write")
-    parser.add_argument("--style", help="subject id, style label or video file to take the style from")
+    parser.add_argument(
+        "--style",
+        action="append",
+        default=[],
+        help="subject id, style label or video file to take the style from; given twice: two styles, see --blend",
+    )
+    parser.add_argument("--blend", type=float, help="share of the second of two styles, 0 to 1 (default: half)")
+    parser.add_argument("--strength", type=float, default=1.0, help="of the style: 0 none, 1 as it is, 2 exaggerated")
+    parser.add_argument("--emphasis", type=float, default=0.0, help="how much livelier loud stretches are, 0 to 1")
     parser.add_argument("--seed", type=int, default=0, help="of head motion, blinks and glances")
     parser.add_argument("--temperature", type=float, default=1.0, help="0: the likeliest head motion, always the same")
     parser.add_argument("--size", type=int, help="pixels a side; default: as trained")
@@ -218,7 +255,8 @@ def main(argv: list[str] | None = None) -> int:
     def work() -> None:
         started = time.monotonic()
         subject, avatar = values.pop("subject"), values.pop("avatar")
-        params = AnimateParams(**values)
+        manner = styles(values.pop("style"), values.pop("blend"))
+        params = AnimateParams(**values, **manner)
         written = run_file(avatar, params) if avatar else run(SubjectFolder.of(subject), params)
         speed = written.frames / max(written.seconds, 1e-9)
         print(

@@ -1,5 +1,6 @@
 """Speech in, FLAME motion of one subject out: what ``animate`` and ``evaluate`` drive the portrait with."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 
 from models.adf.contrastive import agreement_by_lag
 from models.adf.eyes import apply_habits, sample_closure, sample_gaze
+from models.adf.manner import Manner, between, strengthened
 from models.adf.network import Motion
 from tasks.artifacts.adf import TrainedAdf, read_adf
 from tasks.artifacts.flame import FlameSequence
@@ -15,6 +17,31 @@ from tasks.errors import BadInput
 from tasks.motion import from_motion, to_motion, usable_runs
 
 STYLE_FRAMES = 1500  # a minute of a style video says enough
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How a style is spoken in.
+
+    second: a style to go towards (None: the subject's own), as far as ``blend``: 0 not at all, 1 all the way.  strength
+    of the style: 0 leaves the subject's own manner, 1 is the style as it is, 2 exaggerates it.  emphasis: how much
+    livelier loud stretches are than quiet ones, 0 (only as much as was learned) to 1.
+    """
+
+    second: FlameSequence | None = None
+    blend: float = 0.0
+    strength: float = 1.0
+    emphasis: float = 0.0
+
+    def check(self) -> None:
+        """Raises BadInput, naming the option that is out of range."""
+        for name, value, most in (
+            ("blend", self.blend, 1.0),
+            ("strength", self.strength, 2.0),
+            ("emphasis", self.emphasis, 1.0),
+        ):
+            if not 0.0 <= value <= most:
+                raise BadInput(f"--{name} {value}: give a number from 0 to {most:g}")
 
 
 class Speaker:
@@ -34,22 +61,30 @@ class Speaker:
         return cls(read_adf(path))
 
     def speak(
-        self, speech: SpeechTrack, style: FlameSequence | None = None, seed: int = 0, temperature: float = 1.0
+        self,
+        speech: SpeechTrack,
+        style: FlameSequence | None = None,
+        seed: int = 0,
+        temperature: float = 1.0,
+        delivery: Delivery | None = None,
     ) -> FlameSequence:
         """Motion for every row of ``speech`` (one row or hours), ready for ``Portrait.render``.
 
         style: a FLAME sequence in whose manner to move; None: the subject's own.  seed: head motion, blinks and
         glances; the same seed gives the same sequence.  temperature: 0 takes the likeliest head motion, 1 samples it.
+        delivery: a second style, strength and emphasis.
         The result carries the subject's shape, focal length, image size and head model, and the frame ids of
         ``speech``.  Raises BadInput where speech or style do not fit the network.
         """
         trained = self.trained
+        delivery = delivery or Delivery()
         self._check(speech, temperature)
+        delivery.check()
         generator = torch.Generator().manual_seed(seed)
         features = torch.from_numpy(speech.features.astype(np.float32))
         energy = torch.from_numpy(speech.energy.astype(np.float32))
-        example = self._style(style) if style is not None else trained.style
-        motion = trained.network.generate(features, energy, example, temperature, generator)
+        manner = self._manner(style, delivery)
+        motion = trained.network.generate(features, energy, manner, temperature, generator, delivery.emphasis)
         expression = motion.expression.clone()
         closure = sample_closure(len(speech), speech.fps, trained.habits.rate, generator)
         expression[:, :-9] = apply_habits(expression[:, :-9], trained.habits, closure)
@@ -112,6 +147,16 @@ class Speaker:
             raise BadInput("speech features are not finite: the audio or its encoding is damaged; encode it again")
         if not (temperature >= 0 and np.isfinite(temperature)):
             raise BadInput(f"temperature {temperature} must be 0 or more")
+
+    @torch.no_grad()
+    def _manner(self, style: FlameSequence | None, delivery: Delivery) -> Manner:
+        network = self.trained.network
+        own = network.manner(self.trained.style)
+        manner = own if style is None else network.manner(self._style(style))
+        if delivery.blend > 0:
+            second = own if delivery.second is None else network.manner(self._style(delivery.second))
+            manner = between(manner, second, delivery.blend)
+        return strengthened(own, manner, delivery.strength)
 
     def _style(self, style: FlameSequence) -> Motion:
         trained = self.trained

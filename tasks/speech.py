@@ -20,6 +20,7 @@ from tasks.speech_encoder import EncoderKind, encoder_path, open_encoder
 from tasks.stage import main
 
 SILENCE_DB = -100.0  # what digital silence is reported as
+BLOCK = 5000  # frames at a time
 ACTIVE_RANGE_DB = 30.0  # frames at most this far under the loudest count as voice
 
 
@@ -105,10 +106,15 @@ def interpolate(values: np.ndarray, times: np.ndarray, at: np.ndarray) -> np.nda
 
 def frame_energy(samples: np.ndarray, frames: int, fps: float) -> np.ndarray:
     """RMS loudness of every frame's stretch of sound in dBFS, float32 [frames]; SILENCE_DB at the least."""
-    power = np.concatenate([[0.0], np.cumsum(np.square(samples, dtype=np.float64))])
     edges = np.round(np.arange(frames + 1) * SAMPLE_RATE / fps).astype(np.int64)
     inside = np.clip(edges, 0, len(samples))
-    mean = (power[inside[1:]] - power[inside[:-1]]) / np.maximum(1, np.diff(edges))
+    mean = np.zeros(frames)
+    for first in range(0, frames, BLOCK):  # an hour of squares in float64 would be half a gigabyte
+        at = inside[first : first + BLOCK + 1]
+        power = np.concatenate([[0.0], np.cumsum(np.square(samples[at[0] : at[-1]], dtype=np.float64))])
+        mean[first : first + BLOCK] = np.diff(power[at - at[0]]) / np.maximum(
+            1, np.diff(edges[first : first + BLOCK + 1])
+        )
     return (10 * np.log10(np.maximum(mean, 10 ** (SILENCE_DB / 10)))).astype(np.float32)
 
 

@@ -19,7 +19,13 @@ def animate(
     redub: Annotated[Path | None, typer.Option(help="speech to say in the subject's own video")] = None,
     subject: Annotated[str | None, typer.Option(help="id of the subject")] = None,
     avatar: Annotated[Path | None, typer.Option(help="file that 'erlnet export' wrote, instead of a subject")] = None,
-    style: Annotated[str | None, typer.Option(help="subject id, style label or video to take the style from")] = None,
+    style: Annotated[
+        list[str] | None,
+        typer.Option(help="subject id, style label or video to take the style from; twice: two styles, see --blend"),
+    ] = None,
+    blend: Annotated[float | None, typer.Option(help="share of the second style, 0 to 1; half by default")] = None,
+    strength: Annotated[float | None, typer.Option(help="of the style: 0 none, 1 as it is, 2 exaggerated")] = None,
+    emphasis: Annotated[float | None, typer.Option(help="how much livelier loud stretches are, 0 to 1")] = None,
     size: Annotated[int | None, typer.Option(help="pixels a side, even; as trained by default")] = None,
     background: Annotated[str | None, typer.Option(help="plate (as filmed), transparent (WebM) or #rrggbb")] = None,
     turn: Annotated[str | None, typer.Option(help="turn the camera by YAW[,PITCH] degrees, a few at most")] = None,
@@ -40,7 +46,8 @@ def animate(
             file = "video" if name == "drive" else "sound or video"
             raise BadInput(f"{name} {path} {kind}: give the path of a {file} file")
     wanted: dict[str, Any] = {name: path.resolve() for name, path in given.items()}
-    wanted |= {"out": out.resolve(), "style": style, "size": size, "background": background, "turn": turn}
+    wanted |= {"style": style or None, "blend": blend, "strength": strength, "emphasis": emphasis}
+    wanted |= {"out": out.resolve(), "size": size, "background": background, "turn": turn}
     if avatar is not None:
         # Nothing of this checkout's pipeline is involved, so no flow is.
         return run_task("animate", *as_options({"avatar": avatar.resolve(), **wanted}))

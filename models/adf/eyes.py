@@ -96,8 +96,8 @@ def sample_gaze(frames: int, fps: float, habits: EyeHabits, generator: torch.Gen
     while at * fps < frames:
         start = round(at * fps)
         offset = torch.randn(2, generator=generator).clamp(-2, 2) * torch.tensor(habits.glance)
-        gaze[start:] = rest + torch.cat([offset, offset.new_zeros(1)]).repeat(2)
         at += 0.6 + 2.0 * float(torch.empty(()).exponential_(1.0, generator=generator))
+        gaze[start : round(at * fps)] = rest + torch.cat([offset, offset.new_zeros(1)]).repeat(2)
     if frames > 2:
         # Jumps take two frames, as a saccade of some degrees does.
         gaze[1:] = 0.5 * (gaze[1:] + gaze[:-1])

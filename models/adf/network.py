@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from models.adf.config import AdfConfig
 from models.adf.contrastive import SpeechMotionEmbedding
 from models.adf.expression import SpeechToExpression
+from models.adf.manner import Manner, amplitude, swell
 from models.adf.motion import MotionBasis
 from models.adf.pose import PosePrior
 from models.adf.skip import KernelSkip
@@ -86,7 +87,7 @@ class Adf(nn.Module):
     @torch.no_grad()
     def expression_parts(self, heard: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
         """Expression motion [N, components] for heard speech [N, S]: (skip path, decoded codes)."""
-        skipped = self.skip(self.skip.windows(heard))
+        skipped = self.skip.over(heard)
 
         def window(start: int, stop: int) -> Tensor:
             piece = slice(start, stop)
@@ -100,18 +101,27 @@ class Adf(nn.Module):
 
     @torch.no_grad()
     def generate(
-        self, features: Tensor, energy: Tensor, style: Motion, temperature: float, generator: torch.Generator
+        self,
+        features: Tensor,
+        energy: Tensor,
+        style: Motion | Manner,
+        temperature: float,
+        generator: torch.Generator,
+        emphasis: float = 0.0,
     ) -> Motion:
-        """features [N, C] and energy [N] of any length -> motion of N frames; deterministic for a generator state."""
+        """features [N, C] and energy [N] of any length -> motion of N frames; deterministic for a generator state.
+
+        emphasis: how much larger loud stretches are than quiet ones (``manner.swell``).
+        """
         if self.training:
             raise RuntimeError("generate() is for a network in eval mode")
+        manner = self.manner(style) if isinstance(style, Motion) else style
         energy = self.level(energy)
-        heard, code = self.front(features, energy), self.style_code(style)
-        livelier, larger = self.style_amplitude(style)
-        expression = livelier * self.fuse(*self.expression_parts(heard, code))
-        still = self.stillness(energy)[:, None]
-        expression = expression + still * (self.rest - expression)
-        latents = self.to_pose.sample(heard, code, self.pose_space.quantizer, temperature, generator)
+        heard = self.front(features, energy)
+        excursion = self.fuse(*self.expression_parts(heard, manner.code)) - self.rest
+        excursion = excursion * manner.expression * swell(energy, emphasis)[:, None]
+        expression = self.rest + (1 - self.stillness(energy)[:, None]) * excursion
+        latents = self.to_pose.sample(heard, manner.code, self.pose_space.quantizer, temperature, generator)
         stride = self.config.pose.stride
         window = self.config.window // stride * stride
 
@@ -119,11 +129,19 @@ class Adf(nn.Module):
             return self.pose_space.decode(latents[None, start // stride : stop // stride])[0]
 
         pose = blend(len(latents) * stride, window, window // stride // 2 * stride, decode)[: len(heard)]
-        return Motion(self.to_flame(expression), self.pose_basis.inverse(larger * smooth(pose, POSE_SMOOTHING)))
+        larger = float(manner.expression.max()) * (1.0 + max(emphasis, 0.0))
+        return Motion(
+            self.to_flame(expression, larger), self.pose_basis.inverse(manner.pose * smooth(pose, POSE_SMOOTHING))
+        )
 
-    def to_flame(self, expression: Tensor) -> Tensor:
-        """Expression motion [N, components] -> expression branch [N, E + 9], within the range seen in training."""
-        return self.expression_basis.inverse(expression).clamp(self.lower, self.upper)
+    def to_flame(self, expression: Tensor, larger: float = 1.0) -> Tensor:
+        """Expression motion [N, components] -> expression branch [N, E + 9], within the range seen in training.
+
+        larger: how much further than there actions and jaw may go; never below the least that was seen, where lips
+        and lids are shut.
+        """
+        room = (max(larger, 1.0) - 1.0) * (self.upper - self.expression_basis.mean).clamp_min(0.0).nan_to_num(posinf=0)
+        return self.expression_basis.inverse(expression).clamp(self.lower, self.upper + room)
 
     def level(self, energy: Tensor) -> Tensor:
         """Energy [N] as if recorded like the training sound: a voice more than 6 dB off is brought to within 6 dB.
@@ -147,15 +165,17 @@ class Adf(nn.Module):
         padded = torch.nn.functional.pad(quiet[None, None], (3, 3), mode="replicate")
         return torch.nn.functional.avg_pool1d(padded, 7, 1)[0, 0]
 
-    def style_amplitude(self, style: Motion) -> tuple[Tensor, Tensor]:
-        """How much livelier than the subject a style is: a factor for expression, one [components] for pose.
+    def manner(self, style: Motion) -> Manner:
+        """What a sequence asks for: its code and, by direction, how much larger than the subject's its motion is.
 
-        Ratios of standard deviations, 1/2 to 2, drawn towards 1 for styles of few frames.  The subject's own training
-        motion gives 1.
+        Ratios of standard deviations, drawn towards 1 for styles of few frames.  The subject's own training motion
+        gives 1.
         """
         trust = len(style.pose) / (len(style.pose) + 100.0)
         face = self.expression_basis(style.expression).std(0, correction=0)
         head = self.pose_basis(style.pose).std(0, correction=0)
-        livelier = face.norm() / self.expression_spread.norm().clamp_min(1e-6)
-        larger = torch.where(self.pose_spread > 1e-6, head / self.pose_spread.clamp_min(1e-6), torch.ones_like(head))
-        return livelier.clamp(0.5, 2.0) ** trust, larger.clamp(0.5, 2.0) ** trust
+        return Manner(
+            self.style_code(style),
+            amplitude(face, self.expression_spread, trust),
+            amplitude(head, self.pose_spread, trust),
+        )

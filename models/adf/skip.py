@@ -105,6 +105,16 @@ class KernelSkip(nn.Module):
             solution = torch.linalg.solve(outer.T @ outer + self.ridge * inner + 1e-6 * eye, outer.T @ target)
         self.alpha[: len(chosen)] = solution.float()
 
+    def over(self, heard: Tensor, block: int = 2000) -> Tensor:
+        """Motion [N, targets] for speech [N, channels] of any length, ``block`` frames at a time (bounded memory)."""
+        reach = self.radius + LEAD
+        parts = []
+        for start in range(0, len(heard), block):
+            first, stop = max(start - reach, 0), min(start + block, len(heard))
+            windows = self.windows(heard[first : min(stop + reach, len(heard))])
+            parts.append(self(windows[start - first : stop - first]))
+        return torch.cat(parts)
+
     def forward(self, windows: Tensor) -> Tensor:
         """windows [N, wide] -> motion [N, targets]."""
         return self.offset + self._kernel((windows - self.centre) / self.norm, self.support) @ self.alpha

@@ -30,6 +30,9 @@ def test_it_runs_the_task_and_passes_its_word_on(toy: Toy, tmp_path: Path) -> No
     assert out.read_text() == "a says a.wav"
     state = animate("a", out, Path("bad.wav"), return_state=True)
     assert (state.name, state.message) == (BAD_INPUT, "no sound in bad.wav: record some")
+    manner = {"style": ["bob", "eve"], "blend": 0.3, "turn": "0"}
+    assert animate("a", out, Path("a.wav"), **manner, return_state=True).is_completed()
+    assert out.read_text().split()[3:] == ["--style=bob", "--style=eve", "--blend=0.3", "--turn=0"]
     wanted = {"drive": Path("b.mp4"), "turn": "-5,2", "size": 128, "background": "#102030"}
     assert animate("a", out, **wanted, return_state=True).is_completed()
     said = out.read_text().split()

@@ -31,6 +31,7 @@ from tasks.artifacts.video import VideoWriter
 from tasks.artifacts.weights import write_weights
 from tasks.portrait import FILMED, View
 from tasks.scoring.tracking import LIMITS
+from tasks.speaker import Delivery
 
 FRAMES, SIZE = 44, 96  # 40 train, 4 are held out
 
@@ -190,14 +191,22 @@ class FakeSpeaker:
     heard: SpeechTrack | None = None
     encoder = "moonshine tiny"
     style: FlameSequence | None = None
+    delivery: Delivery | None = None
 
     @classmethod
     def load(cls, adf: Path) -> "FakeSpeaker":
         assert adf.exists()
         return cls()
 
-    def speak(self, track: SpeechTrack, style: FlameSequence, seed: int = 0, temperature: float = 1.0) -> FlameSequence:
-        FakeSpeaker.heard, FakeSpeaker.style = track, style
+    def speak(
+        self,
+        track: SpeechTrack,
+        style: FlameSequence,
+        seed: int = 0,
+        temperature: float = 1.0,
+        delivery: Delivery | None = None,
+    ) -> FlameSequence:
+        FakeSpeaker.heard, FakeSpeaker.style, FakeSpeaker.delivery = track, style, delivery
         sequence = flame(len(track))
         expression = sequence.expression.copy()
         expression[:, 0] = 1 / (1 + np.exp(-track.features[:, 0]))

@@ -255,6 +255,27 @@ def test_style_by_id_label_and_own(folder: SubjectFolder, audio: Path, tmp_path:
         assert FakeSpeaker.style is None
 
 
+def test_between_two_styles_and_how_far(folder: SubjectFolder, audio: Path, tmp_path: Path) -> None:
+    another(folder, "anna", "joyful")
+    another(folder, "bertha", "calm")
+    out = tmp_path / "a.mp4"
+    for given, first, second, blend in (
+        (["--style", "anna", "--style", "bertha", "--blend", "0.3"], 4.0, 6.0, 0.3),
+        (["--style", "bertha", "--style", "joyful"], 6.0, 4.0, 0.5),
+        (["--style", "anna", "--blend", "0.3"], None, 4.0, 0.3),
+        (["--style", "anna"], 4.0, None, 0.0),
+    ):
+        assert call(audio, out, *given, "--strength", "1.5", "--emphasis", "0.2") == 0
+        delivery = FakeSpeaker.delivery
+        assert delivery is not None
+        shapes = [None if s is None else float(s.shape[0]) for s in (FakeSpeaker.style, delivery.second)]
+        assert shapes == [first, second]
+        assert (delivery.blend, delivery.strength, delivery.emphasis) == (blend, 1.5, 0.2)
+        record = read_provenance(out)
+        assert record is not None
+        assert (record["strength"], record["emphasis"], record.get("blend", 0.0)) == (1.5, 0.2, blend)
+
+
 def test_style_of_a_video(folder: SubjectFolder, audio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[SubjectFolder] = []
 
@@ -280,6 +301,11 @@ def test_style_of_a_video(folder: SubjectFolder, audio: Path, tmp_path: Path, mo
         (["--style", "calm"], "several subjects have this style (bertha, carl)"),
         (["--style", "there/is/no.mp4"], "no such video file"),
         (["--style", "untracked"], "not tracked yet"),
+        (["--style", "bertha", "--style", "carl", "--style", "made"], "given 3 times"),
+        (["--blend", "0.5"], "needs a --style"),
+        (["--style", "bertha", "--blend", "1.5"], "--blend 1.5: give a number from 0 to 1"),
+        (["--strength", "-1"], "--strength -1.0: give a number from 0 to 2"),
+        (["--emphasis", "nan"], "--emphasis nan: give a number from 0 to 1"),
         (["--size", "65"], "even number"),
         (["--size", "16"], "even number"),
         (["--subject", "nobody"], "no subject 'nobody'"),

@@ -7,6 +7,7 @@ import torch
 from spoken_motion import EXPRESSION, small_network, spoken_run
 
 from models.adf.data import Run, Segment, WindowSampler, hold_back
+from models.adf.manner import Manner, between, strengthened
 from models.adf.motion import plain_metric
 from models.adf.network import Adf, Motion
 from models.adf.training import TrainingLog, TrainingPlan, train
@@ -150,12 +151,63 @@ def test_a_livelier_style_moves_the_head_more(learned: tuple[Adf, TrainingLog, R
     for factor in (0.6, 1.7):
         middle = run.pose.mean(0)
         style = Run(run.features, run.energy, run.expression, middle + factor * (run.pose - middle))
-        amplitude = network.style_amplitude(Motion(style.expression, style.pose))
-        assert float(amplitude[0]) == pytest.approx(1.0, abs=1e-3)
-        assert torch.allclose(amplitude[1], torch.full_like(amplitude[1], factor ** (400 / 500)), rtol=0.01)
+        manner = network.manner(Motion(style.expression, style.pose))
+        assert torch.allclose(manner.expression, torch.ones_like(manner.expression), atol=1e-3)
+        assert torch.allclose(manner.pose, torch.full_like(manner.pose, factor ** (400 / 500)), rtol=0.05)
         made, own = generate(network, test, style), generate(network, test, run)
         spread = made.pose.std(0).norm() / own.pose.std(0).norm()
         assert (float(spread) > 1.1) if factor > 1 else (float(spread) < 0.9)
+
+
+def scaled(network: Adf, run: Run, factor: float) -> Motion:
+    """The run as somebody would move whose face goes ``factor`` times as far from rest."""
+    rest = network.expression_basis.inverse(network.rest)
+    return Motion(rest + factor * (run.expression - rest), run.pose)
+
+
+@torch.no_grad()
+def test_generation_follows_the_style_that_is_given(learned: tuple[Adf, TrainingLog, Run]) -> None:
+    network, _, run = learned
+    test = spoken_run(300, seed=13)
+    wide, narrow = scaled(network, run, 1.6), scaled(network, run, 0.6)
+
+    def made(manner: Manner) -> torch.Tensor:
+        motion = network.generate(test.features, test.energy, manner, 1.0, torch.Generator().manual_seed(0))
+        return network.expression_basis(motion.expression).std(0)
+
+    manners = [network.manner(style) for style in (narrow, wide)]
+    own = network.manner(Motion(run.expression, run.pose))
+    spreads = [made(manner).norm() / made(own).norm() for manner in manners]
+    # Regressed motion is calmer than filmed motion in every style alike: what counts is the change against the own one.
+    assert float(spreads[0]) == pytest.approx(0.6, abs=0.15)
+    assert float(spreads[1]) == pytest.approx(1.6, abs=0.3)
+    steps = [float(made(between(*manners, weight)).norm()) for weight in (0.0, 0.3, 0.7, 1.0)]
+    assert steps == sorted(steps)
+    far = [float(made(strengthened(own, manners[1], strength)).norm()) for strength in (0.0, 0.5, 1.0)]
+    assert far == sorted(far)
+    assert far[0] < 0.8 * far[2]
+
+
+@torch.no_grad()
+def test_emphasis_opens_loud_stretches_and_keeps_shut_lips_shut(learned: tuple[Adf, TrainingLog, Run]) -> None:
+    network, _, run = learned
+    test = spoken_run(300, seed=14)
+    energy = test.energy.clone()
+    energy[:150] -= 6.0
+    style = Motion(run.expression, run.pose)
+    plain, strong = (
+        network.generate(test.features, energy, style, 0.0, torch.Generator(), emphasis).expression
+        for emphasis in (0.0, 0.6)
+    )
+    ratio = [
+        float(
+            (network.expression_basis(strong[part]) - network.rest).norm()
+            / (network.expression_basis(plain[part]) - network.rest).norm()
+        )
+        for part in (slice(20, 130), slice(170, 280))
+    ]
+    assert ratio[0] < 0.9 < 1.05 < ratio[1]
+    assert (strong >= network.lower - 1e-5).all()
 
 
 def test_one_still_frame_after_the_other_is_learned_as_stillness() -> None:
