@@ -7,14 +7,17 @@ for reporting only; nothing is selected by them.
 
 import math
 import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from pydantic import Field
 from tqdm import tqdm
 
-from models.nerf.driving import Driving, driving_of, person_front_map, standardisation, standardise
+from models.nerf.driving import Driving, person_front_map, standardisation, standardise
 from models.nerf.network import DualBranchNerf, NerfConfig
 from models.nerf.sampling import RaySampler, RayShares
 from models.nerf.torso.motion import fit_forecast
@@ -31,14 +34,27 @@ from tasks.artifacts.metrics import write_metrics
 from tasks.artifacts.nerf import TrainedNerf, write_nerf
 from tasks.artifacts.torso import read_torso
 from tasks.errors import DamagedArtifact, StageFailed
-from tasks.nerf_data import FINE, DecodedPictures, cells_of, patch_centres, survey
+from tasks.nerf_data import (
+    FINE,
+    DecodedPictures,
+    cells_of,
+    displacement_bytes,
+    driving_on_disk,
+    patch_centres,
+    survey,
+)
 from tasks.portrait import flame_arrays
+from tasks.preview import PreviewStrip
 from tasks.scoring.training import TrainingReport, decibels
+from tasks.scratch import ScratchMap
 from tasks.split import train_length
 from tasks.stage import main
 
 MINIMUM = 24  # usable training frames without which there is no portrait
 MAP_RESOLUTION = 96
+RELEASED = 25  # steps after which the memory of data that was read is let go of
+BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"  # of the share that is over
+PREVIEWED = {"psnr_train": "train", "psnr_held_out": "held out"}
 
 
 @dataclass(frozen=True)
@@ -56,7 +72,7 @@ class NerfParams:
     """
 
     steps: int = 1500
-    minutes: float = 0.0
+    minutes: Annotated[float, Field(ge=0)] = 0.0
     frames: int = 16
     head_rays: int = 320
     other_rays: int = 112
@@ -98,15 +114,19 @@ def run(folder: SubjectFolder, params: NerfParams) -> dict[str, Any]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     inputs = [folder.video, folder.flame, folder.masks, folder.background, folder.torso, assets.open_head]
 
-    with DecodedPictures(
-        folder.video, folder.masks, len(sequence), sequence.image_size, folder.checkpoints
-    ) as pictures, torch.random.fork_rng(devices=[]):  # fmt: skip
+    with ExitStack() as open_:
+        pictures = open_.enter_context(
+            DecodedPictures(folder.video, folder.masks, len(sequence), sequence.image_size, folder.checkpoints)
+        )
+        scratch = ScratchMap(folder.checkpoints, displacement_bytes(len(sequence), MAP_RESOLUTION))
+        open_.enter_context(closing(scratch))
+        open_.enter_context(torch.random.fork_rng(devices=[]))
         torch.manual_seed(params.seed)
         belongs_to = fingerprint(asdict(params), inputs)
         arrays = flame_arrays(sequence, sequence.shape)
         with torch.no_grad():
             front = person_front_map(head, arrays.shape, MAP_RESOLUTION)
-            driving = driving_of(head, arrays, front, torso=torso.motion)
+            driving = driving_on_disk(head, arrays, front, torso.motion, scratch)
         network = _network(params, sequence, driving, front, plate, rows)
         survey(network, driving, pictures.labels, rows)
         cells = cells_of(network, driving)
@@ -126,14 +146,19 @@ def run(folder: SubjectFolder, params: NerfParams) -> dict[str, Any]:
             sampler,
             Labels(tuple(int(label) for label in HEAD_LABELS), (int(Label.NECK),)),
             _schedule(params),
-            patch_centres(pictures.labels, rows) if lpips else None,
+            patch_centres(pictures.labels, rows, pictures.release) if lpips else None,
             lpips.to(device) if lpips else None,
             device,
         )
         report = TrainingReport(
             trainer, pictures, rows, np.flatnonzero(sequence.usable[split:]) + split, params.measured
         )
-        seconds, curve, done = train(trainer, params, folder, belongs_to, report)
+
+        def release() -> None:
+            pictures.release()
+            scratch.release()
+
+        seconds, curve, done = train(trainer, params, folder, belongs_to, report, release)
         metrics = report.final(seconds, done, params.frames * (params.head_rays + params.other_rays))
     trained = TrainedNerf(
         network.cpu().eval(),
@@ -151,9 +176,17 @@ def run(folder: SubjectFolder, params: NerfParams) -> dict[str, Any]:
 
 
 def train(
-    trainer: Trainer, params: NerfParams, folder: SubjectFolder, belongs_to: str, report: TrainingReport
+    trainer: Trainer,
+    params: NerfParams,
+    folder: SubjectFolder,
+    belongs_to: str,
+    report: TrainingReport,
+    release: Callable[[], None] = lambda: None,
 ) -> tuple[float, list[dict[str, float]], int]:
-    """Walk the schedule, resuming where a checkpoint of the same inputs lies.  Returns seconds, curve, steps done."""
+    """Walk the schedule, resuming where a checkpoint of the same inputs lies.  Returns seconds, curve, steps done.
+
+    release: is called now and then, to let go of data that has been read.
+    """
     path = folder.checkpoints / "nerf.safetensors"
     start, before, curve = 0, 0.0, []
     checkpoint = read_checkpoint(path, belongs_to)
@@ -162,31 +195,41 @@ def train(
         start, before, curve = checkpoint.step, checkpoint.seconds, checkpoint.curve
         print(f"nerf: resuming at step {start} of {params.steps}", flush=True)
     logged = max(params.steps // 20, 1)
+    strip = PreviewStrip(folder.nerf_preview, [report.halved(row) for row in report.shown()], checkpoint is not None)
     clock = saved = time.monotonic()
     reporting = 0.0  # seconds that went into reporting, not training
     sums = [0.0, 0.0, 0]
-    step = start
+    step, figures = start, ""
 
     def spent() -> float:
         return before + time.monotonic() - clock - reporting
 
-    last = False
-    with tqdm(total=params.steps, initial=start, desc="nerf: train", unit="step", mininterval=2) as bar:
+    def share() -> float:
+        """How much of the training is over, by steps or by time, whichever is nearer to its end."""
+        return max(step / params.steps, spent() / (60 * params.minutes) if params.minutes > 0 else 0.0)
+
+    last, looked = False, share()
+    with tqdm(total=1.0, initial=share(), desc="nerf: train", mininterval=2, bar_format=BAR) as bar:
         while step < params.steps and not last:
-            share = max(step / params.steps, spent() / (60 * params.minutes) if params.minutes > 0 else 0.0)
-            result = trainer.step(step, share)
+            result = trainer.step(step, share())
             if not math.isfinite(result.loss):
                 raise StageFailed(f"nerf: the loss is {result.loss} at step {step}: lower nerf.plane_rate")
             sums = [sums[0] + result.loss, sums[1] + result.error, sums[2] + 1]
             step += 1
-            bar.update()
+            bar.set_postfix_str(f"step {step} of {params.steps}{figures}", refresh=False)
+            bar.update(min(share(), 1.0) - bar.n)
             last = step == params.steps or (params.minutes > 0 and spent() >= 60 * params.minutes)
-            if step % logged == 0 or last:
+            if step % RELEASED == 0:
+                release()
+            if step % logged == 0 or last or share() >= looked + 0.05:
+                looked = share()
                 seconds, paused = spent(), time.monotonic()
                 row = {"step": float(step), "seconds": seconds, "loss": sums[0] / sums[2]}
                 row |= {"psnr_rays": decibels(sums[1] / sums[2])} | report.glance()
                 curve.append(row)
-                bar.set_postfix({name: f"{row[name]:.2f}" for name in ("psnr_train", "psnr_held_out")}, refresh=False)
+                told = [f"{row[name]:.1f} dB {kind}" for name, kind in PREVIEWED.items() if name in row]
+                figures = "".join(f", {figure}" for figure in told)
+                strip.add([picture for _, picture in report.glanced], [f"step {step}", f"{seconds:.0f} s", *told])
                 sums = [0.0, 0.0, 0]
                 reporting += time.monotonic() - paused
             if time.monotonic() - saved > params.checkpoint_seconds:
@@ -263,4 +306,4 @@ def _parts(params: NerfParams, device: torch.device) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main("nerf", NerfParams, run))
+    raise SystemExit(main("nerf", NerfParams, run, options=("minutes",)))

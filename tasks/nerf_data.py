@@ -1,7 +1,6 @@
 """What the nerf stage trains on: decoded pictures on disk, and what is measured from the label maps once."""
 
-import mmap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -9,44 +8,45 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from models.nerf.driving import Driving
-from models.nerf.front_map import meet_surface
+from models.flame.head import FlameHead
+from models.nerf.driving import Driving, FlameArrays, driving_of
+from models.nerf.front_map import FrontMap, meet_surface
 from models.nerf.network import DualBranchNerf
 from models.nerf.rays import pixel_centres
 from models.nerf.rendering import head_cells
 from tasks.artifacts.masks import HEAD_LABELS, Label, MaskReader
 from tasks.artifacts.video import read_frames
 from tasks.errors import DamagedArtifact
+from tasks.scratch import ScratchMap
 
 FINE = (Label.LIPS, Label.MOUTH, Label.EYES)
 GRID = 64  # rays a side with which a frame is surveyed
 SURVEYED = 160  # frames that the survey of the head's places looks at
+CHUNK = 256  # frames after which pages of the mapped files are let go of
 GROWTH = 7  # texels of the front map by which the places where head was seen grow; odd
 
 
 class DecodedPictures:
-    """Pictures and label maps of a subject, decoded once into an unnamed temporary file.
+    """Pictures and label maps of a subject, decoded once into a mapped scratch file.
 
-    colours uint8 [N, S, S, 3] and labels uint8 [N, S, S] are mapped, not loaded.  The file has no name once it is
-    open, so that even a killed process leaves nothing behind.  Use as a context manager.
+    colours uint8 [N, S, S, 3] and labels uint8 [N, S, S] are mapped, not loaded.  Use as a context manager.
     """
 
     def __init__(self, video: Path, masks: Path, frames: int, size: int, folder: Path):
         self.video, self.masks, self.frames, self.size, self.folder = video, masks, frames, size, folder
 
     def __enter__(self) -> "DecodedPictures":
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / "nerf-pictures.tmp-0"
         pixels = self.frames * self.size**2
-        with path.open("w+b") as file:
-            path.unlink()
-            file.truncate(4 * pixels)
-            self._map = mmap.mmap(file.fileno(), 4 * pixels)
         shape = (self.frames, self.size, self.size)
-        self.colours = np.frombuffer(self._map, np.uint8, 3 * pixels).reshape(*shape, 3)
-        self.labels = np.frombuffer(self._map, np.uint8, pixels, 3 * pixels).reshape(shape)
+        self._map = ScratchMap(self.folder, 4 * pixels)
+        self.colours = self._map.array(np.uint8, (*shape, 3))
+        self.labels = self._map.array(np.uint8, shape, 3 * pixels)
         self._decode()
         return self
+
+    def release(self) -> None:
+        """Let go of the memory that has been read; it stays on disk."""
+        self._map.release()
 
     def _decode(self) -> None:
         reader = MaskReader(self.masks)
@@ -67,6 +67,8 @@ class DecodedPictures:
                 raise DamagedArtifact(self.masks, f"label map of shape {labels.shape}, pictures of {self.size}")
             self.colours[count], self.labels[count] = picture, labels
             count += 1
+            if count % CHUNK == 0:
+                self.release()
         if count != self.frames:
             raise DamagedArtifact(self.video, f"{count} frames, {self.frames} were tracked")
 
@@ -74,10 +76,29 @@ class DecodedPictures:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         del self.colours, self.labels
-        try:
-            self._map.close()
-        except BufferError:
-            pass  # a view is still referred to by a traceback; the file has no name and goes with the process
+        self._map.close()
+
+
+def driving_on_disk(
+    head: FlameHead, arrays: FlameArrays, front: FrontMap, torso: np.ndarray, scratch: ScratchMap
+) -> Driving:
+    """``driving_of`` for all frames, a part at a time, the displacement maps in ``scratch``: a frame's take 55 kB."""
+    side = len(front.height)
+    maps = scratch.array(np.float16, (len(arrays), 3, side, side))
+    parts = []
+    for start in range(0, len(arrays), CHUNK):
+        part = driving_of(head, arrays, front, slice(start, start + CHUNK), torso)
+        maps[start : start + CHUNK] = part.displacement.numpy()
+        part.displacement = part.displacement[:0]
+        parts.append(part)
+        scratch.release()
+    joined = {name: torch.cat([getattr(part, name) for part in parts]) for name in vars(parts[0])}
+    return Driving(**{**joined, "displacement": torch.from_numpy(maps)})
+
+
+def displacement_bytes(frames: int, resolution: int) -> int:
+    """What ``driving_on_disk`` needs for ``frames`` frames and front maps of ``resolution`` texels a side."""
+    return frames * 3 * resolution**2 * 2
 
 
 def survey(network: DualBranchNerf, driving: Driving, labels: np.ndarray, rows: np.ndarray) -> None:
@@ -119,15 +140,20 @@ def cells_of(network: DualBranchNerf, driving: Driving) -> np.ndarray:
     return torch.cat(parts).numpy()
 
 
-def patch_centres(labels: np.ndarray, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+def patch_centres(
+    labels: np.ndarray, rows: Sequence[int] | np.ndarray, release: Callable[[], None] = lambda: None
+) -> np.ndarray:
     """float32 [N, 5, 2]: mouth, left and right eye, middle of the face, chin-neck border (u, v) of the frames ``rows``.
 
-    A region that a frame lacks is replaced by the middle of its head, or of the picture.
+    A region that a frame lacks is replaced by the middle of its head, or of the picture.  release: is called now and
+    then, to let go of labels that have been read.
     """
     size = labels.shape[1]
     centres = np.full((len(labels), 5, 2), size / 2, np.float32)
     head_table = np.isin(np.arange(256), HEAD_LABELS)
-    for row in rows:
+    for done, row in enumerate(rows):
+        if done % CHUNK == 0:
+            release()
         frame = labels[row]
         head = np.argwhere(head_table[frame])
         if len(head) == 0:

@@ -1,5 +1,6 @@
 """Stage parameters: documented dataclasses, filled from one profile of ``params.yaml``."""
 
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,8 +39,12 @@ def load_shared(kind: type[T], section: str, path: Path | None = None) -> T:
     return _fill(kind, values, section)
 
 
-def load_params(kind: type[T], profile: str, stage: str, path: Path | None = None) -> T:
+def load_params(
+    kind: type[T], profile: str, stage: str, path: Path | None = None, changes: Mapping[str, Any] | None = None
+) -> T:
     """Build the dataclass ``kind`` from ``profiles.<profile>.<stage>``; values left out keep their defaults.
+
+    changes: values in place of the profile's.
 
     Raises BadInput for an unknown profile, an unknown key or a value of the wrong type.
     """
@@ -48,6 +53,8 @@ def load_params(kind: type[T], profile: str, stage: str, path: Path | None = Non
     if profile not in profiles:
         raise BadInput(f"profile {profile!r} is not in params.yaml: choose one of {', '.join(sorted(profiles))}")
     values = profiles[profile].get(stage) or {}
+    if changes and isinstance(values, dict):
+        values = {**values, **changes}
     return _fill(kind, values, f"profiles.{profile}.{stage}")
 
 

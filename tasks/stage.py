@@ -12,7 +12,7 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from tasks.artifacts import run_record
@@ -23,12 +23,25 @@ from tasks.params import load_params
 P = TypeVar("P")
 
 
-def main(stage: str, params: type[P], run: Callable[[SubjectFolder, P], Any], argv: list[str] | None = None) -> int:
-    """Run one stage of one subject from the command line; returns the exit status."""
+def main(
+    stage: str,
+    params: type[P],
+    run: Callable[[SubjectFolder, P], Any],
+    argv: list[str] | None = None,
+    options: Sequence[str] = (),
+) -> int:
+    """Run one stage of one subject from the command line; returns the exit status.
+
+    options: parameters, numbers all of them, that a run by hand may set on the command line; DVC knows only those of
+    ``params.yaml``.
+    """
     parser = argparse.ArgumentParser(prog=f"python -m tasks.{stage}", description=sys.modules[run.__module__].__doc__)
     parser.add_argument("--subject", required=True, help="id of the subject: a folder of data/subjects")
     parser.add_argument("--profile", required=True, help="profile of params.yaml")
+    for name in options:
+        parser.add_argument(f"--{name}", type=float, help="in place of the profile's, for a run by hand")
     arguments = parser.parse_args(argv)
+    changes = {name: getattr(arguments, name) for name in options if getattr(arguments, name) is not None}
     try:
         folder = SubjectFolder.of(arguments.subject)
         if not folder.root.is_dir():
@@ -36,7 +49,7 @@ def main(stage: str, params: type[P], run: Callable[[SubjectFolder, P], Any], ar
     except TaskError as error:
         return _complain(stage, error)
     try:
-        values = load_params(params, arguments.profile, stage)
+        values = load_params(params, arguments.profile, stage, changes=changes)
         record = run_record.begin(folder.runs, stage)
     except TaskError as error:
         with contextlib.suppress(OSError):

@@ -236,6 +236,11 @@ class SubjectFolder:
         return self.root / "runs"
 
     @property
+    def nerf_preview(self) -> Path:
+        """Strip of pictures that shows how the portrait comes along in training; outside DVC like the run records."""
+        return self.runs / "nerf_preview.png"
+
+    @property
     def checkpoints(self) -> Path:
         """Resume points of the training stages; outside DVC's outs, which a repro deletes first."""
         return self.root / "checkpoints"

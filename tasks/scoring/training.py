@@ -14,6 +14,8 @@ from models.nerf.training import Trainer
 from tasks.artifacts.masks import HEAD_LABELS, Label
 from tasks.nerf_data import DecodedPictures
 
+SHOWN = 3  # pictures of each part in the preview strip
+
 
 class TrainingReport:
     """Figures of a training run: PSNR of whole pictures, of the training part and of the held-out part.
@@ -27,18 +29,30 @@ class TrainingReport:
     ):
         self.trainer, self.pictures = trainer, pictures
         self.rows = {"train": _spread(train_rows, count), "held_out": _spread(held_rows, count)}
+        self.glanced: list[tuple[int, np.ndarray]] = []  # row and picture of the last glance's, a few of each part
 
     def glance(self) -> dict[str, float]:
-        """PSNR of a few pictures at half size, for the curve."""
+        """PSNR of a few pictures at half size, for the curve; some of them are kept in ``glanced``."""
         size = self.pictures.labels.shape[1] // 2
         out = {}
+        self.glanced = []
         for part, rows in self.rows.items():
             errors = []
             for row, picture in zip(rows[::4], self._render(rows[::4], size), strict=True):
-                truth = self.pictures.colours[row].reshape(size, 2, size, 2, 3).mean((1, 3)) / 255
-                errors.append(np.mean((picture - truth) ** 2))
+                errors.append(np.mean((picture - self.halved(row) / 255) ** 2))
+                if len(errors) <= SHOWN:
+                    self.glanced.append((int(row), (picture * 255).round().astype(np.uint8)))
             out[f"psnr_{part}"] = float(np.mean([decibels(float(e)) for e in errors])) if errors else math.nan
         return {name: value for name, value in out.items() if math.isfinite(value)}
+
+    def halved(self, row: int) -> np.ndarray:
+        """The recording's frame ``row`` at half size, in 0..255."""
+        size = self.pictures.labels.shape[1] // 2
+        return self.pictures.colours[row].reshape(size, 2, size, 2, 3).mean((1, 3))
+
+    def shown(self) -> list[int]:
+        """Rows of the pictures that every glance keeps."""
+        return [int(row) for rows in self.rows.values() for row in rows[::4][:SHOWN]]
 
     def final(self, seconds: float, steps: int, rays: int) -> dict[str, Any]:
         """The content of nerf.json after ``steps`` steps of ``rays`` rays in ``seconds``."""

@@ -2,12 +2,21 @@
 
 import dataclasses
 import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from models.nerf.training import Trainer
+from tasks import nerf, stage
 from tasks.artifacts.atomic import atomic_path
 from tasks.artifacts.checkpoint import Checkpoint, fingerprint, read_checkpoint, write_checkpoint
 from tasks.artifacts.curve import read_curve
@@ -19,10 +28,12 @@ from tasks.artifacts.torso import read_torso, write_torso
 from tasks.errors import BadInput, DamagedArtifact, MissingInput, StageFailed
 from tasks.nerf import NerfParams, run
 from tasks.portrait import Portrait
+from tasks.preview import MARGIN, SIDE
 from tasks.scoring.training import decibels
 from tasks.split import train_length
 from tests.nerf_scene import ellipsoid_head, make_scene, write_subject
 
+PROJECT = Path(__file__).resolve().parents[2]
 QUICK = NerfParams(
     steps=120,
     frames=8,
@@ -109,6 +120,13 @@ def test_files_and_figures(trained):
     assert curve["step"][-1] == QUICK.steps
     assert curve["psnr_held_out"][-1] > curve["psnr_held_out"][0] + 3
     assert list(folder.checkpoints.iterdir()) == []
+    strip = cv2.imread(str(folder.nerf_preview))  # the recording and 5 to 8 looks at 1 picture of each part
+    assert strip.shape[1] == MARGIN + 2 * SIDE
+    assert strip.shape[0] % SIDE == 0
+    assert 6 * SIDE <= strip.shape[0] <= 9 * SIDE
+    own = strip[:, MARGIN : MARGIN + SIDE].astype(float).reshape(-1, SIDE, SIDE, 3)
+    errors = np.abs(own[1:] - own[0]).mean((1, 2, 3))
+    assert errors[-1] < errors[0]
     read = read_nerf(folder.nerf)
     assert read.network.config.image_size == scene.sequence.image_size
     assert read.training["steps"] == QUICK.steps
@@ -167,11 +185,94 @@ def test_a_checkpoint_of_other_inputs_is_not_used(tmp_path):
     assert read_checkpoint(tmp_path / "none", first) is None
 
 
-def test_a_time_budget_ends_the_training(subject):
+def test_a_time_budget_ends_the_training(subject, monkeypatch):
     folder, _ = subject
-    metrics = run(folder, dataclasses.replace(TINY, steps=100_000, minutes=0.02))
-    assert 0 < metrics["steps"] < 100_000
-    assert metrics["seconds"] < 10
+    budget = 0.02
+    # By a clock of its own: every step takes 0.1 s, however busy the machine.
+    now = [0.0]
+    monkeypatch.setattr(nerf, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    step, shares = Trainer.step, []
+
+    def counted(self, index, share=None):
+        now[0] += 0.1
+        shares.append(share)
+        return step(self, index, share)
+
+    monkeypatch.setattr(Trainer, "step", counted)
+    metrics = run(folder, dataclasses.replace(TINY, steps=100_000, minutes=budget))
+    assert metrics["steps"] == 12
+    assert metrics["seconds"] == pytest.approx(1.2)
+    np.testing.assert_allclose(shares, np.arange(12) / 12, atol=1e-9)  # the schedule is walked by the clock
+    curve = read_curve(folder.nerf_curve, "")
+    assert len(curve["step"]) == 12  # looked at as often as a training by steps
+
+
+def test_minutes_on_the_command_line(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("ERLNET_ROOT", str(tmp_path))
+    shutil.copy(PROJECT / "params.yaml", tmp_path)
+    SubjectFolder.of("anna").root.mkdir(parents=True)
+    seen = []
+
+    def main(*arguments):
+        given = ["--subject", "anna", "--profile", "demo", *arguments]
+        return stage.main("nerf", NerfParams, lambda folder, params: seen.append(params), given, options=("minutes",))
+
+    # The stage's own description is taken from the module that ``run`` comes from: here, this one.
+    assert main() == main("--minutes", "2.5") == 0
+    assert [params.minutes for params in seen] == [0.0, 2.5]
+    assert seen[0] == dataclasses.replace(seen[1], minutes=0.0)
+    assert main("--minutes=-1") == 2
+    assert "nerf.minutes: Input should be greater than or equal to 0" in capsys.readouterr().err
+
+
+def test_a_training_that_is_killed_outright_goes_on_from_its_checkpoint(subject, monkeypatch, capsys):
+    folder, _ = subject
+    params = dataclasses.replace(TINY, steps=60, checkpoint_seconds=0.0)
+    arguments = {field.name: getattr(params, field.name) for field in dataclasses.fields(params)}
+    program = (
+        "from tasks.artifacts.layout import SubjectFolder\n"
+        "from tasks.nerf import NerfParams, run\n"
+        f"run(SubjectFolder.of('scene'), NerfParams(**{arguments!r}))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen([sys.executable, "-c", program], env=environment, stderr=subprocess.DEVNULL)
+    checkpoint = folder.checkpoints / "nerf.safetensors"
+    try:
+        while not checkpoint.exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+    finally:
+        process.kill()
+        process.wait()
+    if folder.nerf.exists():
+        pytest.skip("the machine slept through the whole training")
+    first = []
+    step = Trainer.step
+    monkeypatch.setattr(Trainer, "step", lambda self, i, share=None: (first.append(i), step(self, i, share))[1])
+    run(folder, params)
+    assert first[0] > 0
+    assert first == list(range(first[0], 60))
+    assert "nerf: resuming at step" in capsys.readouterr().out
+    assert folder.nerf_preview.exists()
+    # A kill in the middle of writing a checkpoint leaves a temporary file; it is nobody's resume point.
+    assert not checkpoint.exists()
+    assert NerfParams().checkpoint_seconds <= 45  # so that a kill costs less than a minute
+
+
+def test_one_and_two_threads_give_the_same_figures(subject):
+    """Sums are added up in another order: the weights differ in their last digits, the figures hardly."""
+    folder, _ = subject
+    threads = torch.get_num_threads()
+    found = []
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            found.append(run(folder, TINY))
+    finally:
+        torch.set_num_threads(threads)
+    for part in ("train", "held_out"):
+        for name in ("psnr", "psnr_face", "psnr_person"):
+            assert found[0][part][name] == pytest.approx(found[1][part][name], abs=0.05)
 
 
 def test_ablations_are_named(subject):
