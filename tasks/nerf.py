@@ -52,7 +52,7 @@ from tasks.stage import main
 
 MINIMUM = 24  # usable training frames without which there is no portrait
 MAP_RESOLUTION = 96
-RELEASED = 25  # steps after which the memory of data that was read is let go of
+RELEASED = 10  # steps after which the memory of data that was read is let go of
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"  # of the share that is over
 PREVIEWED = {"psnr_train": "train", "psnr_held_out": "held out"}
 
@@ -129,7 +129,7 @@ def run(folder: SubjectFolder, params: NerfParams) -> dict[str, Any]:
             driving = driving_on_disk(head, arrays, front, torso.motion, scratch)
         network = _network(params, sequence, driving, front, plate, rows)
         survey(network, driving, pictures.labels, rows)
-        cells = cells_of(network, driving)
+        cells = cells_of(network, driving, scratch.release)
         regions = ([int(label) for label in FINE], [int(Label.NECK)], [int(Label.TORSO)])
         shares = RayShares(
             params.head_rays,

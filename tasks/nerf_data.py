@@ -85,11 +85,12 @@ def driving_on_disk(
     """``driving_of`` for all frames, a part at a time, the displacement maps in ``scratch``: a frame's take 55 kB."""
     side = len(front.height)
     maps = scratch.array(np.float16, (len(arrays), 3, side, side))
+    maps_of_none = torch.zeros(0, 3, side, side)
     parts = []
     for start in range(0, len(arrays), CHUNK):
         part = driving_of(head, arrays, front, slice(start, start + CHUNK), torso)
         maps[start : start + CHUNK] = part.displacement.numpy()
-        part.displacement = part.displacement[:0]
+        part.displacement = maps_of_none  # a slice would keep the whole
         parts.append(part)
         scratch.release()
     joined = {name: torch.cat([getattr(part, name) for part in parts]) for name in vars(parts[0])}
@@ -134,10 +135,14 @@ def survey(network: DualBranchNerf, driving: Driving, labels: np.ndarray, rows: 
         head.window.copy_(torch.cat([(low + high) / 2, ((high - low) / 2 * 1.35).clamp(0.1, 1.0)]))
 
 
-def cells_of(network: DualBranchNerf, driving: Driving) -> np.ndarray:
-    """bool [N, G, G]: ``head_cells`` of every frame."""
-    parts = [head_cells(network, driving.pick(rows)) for rows in torch.arange(len(driving)).split(16)]
-    return torch.cat(parts).numpy()
+def cells_of(network: DualBranchNerf, driving: Driving, release: Callable[[], None] = lambda: None) -> np.ndarray:
+    """bool [N, G, G]: ``head_cells`` of every frame.  release: is called now and then, as in ``patch_centres``."""
+    parts = []
+    for rows in torch.arange(len(driving)).split(16):
+        parts.append(head_cells(network, driving.pick(rows)).numpy())
+        if len(parts) % 16 == 0:
+            release()
+    return np.concatenate(parts)
 
 
 def patch_centres(
