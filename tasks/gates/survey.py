@@ -101,10 +101,11 @@ def look_at(path: Path, duration: float) -> Survey:
 
 
 def stretch_starts(duration: float) -> list[tuple[float, float]]:
-    """Start and end in seconds of the parts that are read frame by frame: everything, where the clip is short."""
+    """Start and end in seconds of the parts that are read frame by frame: everything, where the clip is short; of a
+    longer one three, spread over what is read of its sound."""
     if duration <= STRETCHES * STRETCH_SECONDS:
         return [(0.0, duration + 1.0)]
-    room = duration - STRETCH_SECONDS
+    room = min(duration, SOUND_SECONDS) - STRETCH_SECONDS  # lips are held against the sound, which is not read further
     starts = [room * k / (STRETCHES - 1) for k in range(STRETCHES)]
     return [(start, start + STRETCH_SECONDS) for start in starts]
 

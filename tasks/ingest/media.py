@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from tasks.artifacts.audio import SAMPLE_RATE
 from tasks.errors import BadInput
-from tasks.ingest.source import open_container, sound_stream
+from tasks.ingest.source import open_container, packets_of, sound_stream
 
 MAX_SECONDS = 4 * 3600
 GAP = 0.04  # seconds: smaller jumps of the sound's clock are rounding, larger ones are real gaps
@@ -97,14 +97,7 @@ def _give(frames: list[Any], start: float, count: int, rate: int) -> Iterator[tu
 
 
 def _frames(container: Any, stream: Any) -> Iterator[Any]:
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.error.FFmpegError:
-            return  # truncated: what came before still counts
-        if packet is None:
-            return
+    for packet in packets_of(container, stream):
         try:
             for frame in packet.decode():
                 if frame.samples and frame.sample_rate:

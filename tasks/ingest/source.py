@@ -29,6 +29,9 @@ CONTAINERS = "aac,aiff,amr,asf,au,avi,caf,dv,flac,flv,matroska,mov,mp3,mpeg,mpeg
 OPTIONS = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
 SLICE_THREADING_FROM = 9_000_000  # pixels: above 4K one frame a thread costs too much memory
 THREADS = 2
+# Seconds before a place at which decoding begins, one after the other until it is reached in time: in a transport
+# stream one lands anywhere, and sees nothing before the next key frame.
+SEEK_BACK = (0.0, 2.0, 10.0, math.inf)
 EARLY = 0.02  # seconds: a frame this little before the one asked for is near enough
 
 
@@ -53,6 +56,22 @@ def open_container(path: Path) -> Any:
         unlisted = isinstance(error, av.error.ArgumentError)
         reason = "give mp4, mov, mkv, webm, avi or another usual container" if unlisted else _reason(error)
         raise BadInput(f"{path} is not a media file that can be read: {reason}") from None
+
+
+def packets_of(container: Any, stream: Any) -> Iterator[Any]:
+    """The packets of one stream from where the container stands; a file that ends early ends them.
+
+    In a transport stream another stream may begin anywhere, or seem to where bytes are damaged: PyAV knows those of the
+    beginning only, and stops at a packet of any other.  That packet is left out.
+    """
+    while True:
+        try:
+            yield from container.demux(stream)
+            return
+        except IndexError:
+            continue
+        except av.error.FFmpegError:
+            return  # truncated: what came before still counts
 
 
 class SourceVideo:
@@ -109,18 +128,27 @@ class SourceVideo:
     def between(self, start: float, end: float) -> Iterator[tuple[float, Any]]:
         """As ``frames``, but from ``start`` to ``end`` seconds after the first picture, without decoding all before."""
         first = self.facts.video_start
-        self._rewind()
-        if start > 0:
-            try:
-                self._container.seek(int((first + start) / self._stream.time_base), stream=self._stream, backward=True)
-            except av.error.FFmpegError:
-                self._rewind()
-        for frame in deinterlaced(self._dated()):
-            time = float(frame.pts * frame.time_base)
+        for back in SEEK_BACK:
+            frames = self._from(first + start - back)
+            head = next(frames, None)
+            if back >= start or (head is not None and head[0] <= first + start + EARLY):
+                break
+        for time, frame in itertools.chain([head] if head else [], frames):
             if time >= first + end:
                 return
             if time >= first + start:
                 yield time, frame
+
+    def _from(self, time: float) -> Iterator[tuple[float, Any]]:
+        """(seconds, frame) from the key frame before ``time`` on, where the container knows it."""
+        self._rewind()
+        if time > self.facts.video_start:
+            try:
+                self._container.seek(int(time / self._stream.time_base), stream=self._stream, backward=True)
+            except av.error.FFmpegError:
+                self._rewind()
+        for frame in deinterlaced(self._dated()):
+            yield float(frame.pts * frame.time_base), frame
 
     def _rewind(self) -> None:
         # Some containers cannot seek to before their first timestamp; reopening always works.
@@ -141,12 +169,9 @@ class SourceVideo:
 
     def _packets(self) -> Iterator[Any]:
         self._first_packet: int | None = None
-        try:
-            for packet in self._container.demux(self._stream):
-                self._first_packet = packet.dts if self._first_packet is None else self._first_packet
-                yield packet
-        except av.error.FFmpegError:
-            return  # truncated: what came before still counts
+        for packet in packets_of(self._container, self._stream):
+            self._first_packet = packet.dts if self._first_packet is None else self._first_packet
+            yield packet
 
     def _video_stream(self) -> Any:
         streams = [s for s in self._container.streams.video if not s.disposition & s.disposition.attached_pic]

@@ -14,7 +14,7 @@ from tasks.check import GATES
 from tasks.gates import sync
 from tasks.gates.limits import GateLimits
 from tasks.gates.person import Faces
-from tasks.gates.survey import STRETCH_SECONDS, Stretch, Survey, stretch_starts
+from tasks.gates.survey import SOUND_SECONDS, STRETCH_SECONDS, Stretch, Survey, stretch_starts
 from tasks.ingest.facts import StreamFacts
 from tasks.params import load_shared
 from tests.models.quality.test_face_pose import mesh
@@ -200,4 +200,6 @@ def test_which_parts_of_a_clip_are_read() -> None:
     assert parts[0] == (0.0, STRETCH_SECONDS)
     assert parts[-1][1] == 600.0
     assert all(a[1] <= b[0] for a, b in itertools.pairwise(parts))
+    assert stretch_starts(1800.0) == parts  # no part lies where the sound is not read
+    assert SOUND_SECONDS == 600
     assert lip_sync.FPS == FPS

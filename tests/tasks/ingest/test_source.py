@@ -9,7 +9,8 @@ import pytest
 from synthetic_media import clicking, constant_times, flashing, write_clip
 
 from tasks.errors import BadInput
-from tasks.ingest.source import SourceVideo
+from tasks.ingest.media import decode_sound
+from tasks.ingest.source import SourceVideo, packets_of
 from tasks.ingest.upright import Upright
 
 RED = np.array([200, 20, 20])
@@ -175,3 +176,55 @@ def test_refusals_are_one_line_and_name_the_file(tmp_path, make, says):
     assert "\n" not in message
     assert path.name in message
     assert says in message
+
+
+@pytest.mark.parametrize("container", ["mp4", "matroska", "avi", "mpegts"])
+@pytest.mark.parametrize("group", [12, 250])
+def test_a_part_is_read_wherever_key_frames_lie(tmp_path, picture, container, group):
+    path = tmp_path / "clip"
+    options = {"preset": "ultrafast", "g": str(group), "keyint_min": str(group), "sc_threshold": "0"}
+    sound = clicking(6, 48000, [])
+    clock = 25 if container == "avi" else 90000
+    write_clip(
+        path, still(picture), constant_times(6, 25), sound, container=container, options=options, clock=clock,
+        audio_codec="mp3" if container == "avi" else "aac",
+    )  # fmt: skip
+    with SourceVideo(path) as source:
+        start = source.facts.video_start
+        times = np.array([time for time, _ in source.frames()])
+        for begin, end in ((0.0, 1.0), (2.9, 4.1), (4.0, 9.0)):
+            part = [time for time, _ in source.between(begin, end)]
+            np.testing.assert_array_equal(part, times[(times >= start + begin) & (times < start + end)])
+
+
+def test_a_stream_that_begins_in_the_middle_of_a_transport_stream(tmp_path, picture):
+    """Packets of a stream that the table at the beginning does not know: what a switched broadcast or damage makes."""
+    paths = [
+        write_clip(tmp_path / name, still(picture), constant_times(2, 25), sound, container="mpegts", mux=mux)
+        for name, sound, mux in (
+            ("one.ts", clicking(2, 48000, []), {}),
+            ("two.ts", clicking(2, 48000, []), {"mpegts_start_pid": "0x200"}),
+        )
+    ]
+    path = tmp_path / "both.ts"
+    path.write_bytes(b"".join(one.read_bytes() for one in paths))
+    with SourceVideo(path) as source:
+        assert sum(1 for _ in source.frames()) == 50
+    assert len(decode_sound(path)) >= 1.9 * 16000
+
+
+def test_a_packet_of_an_unknown_stream_is_left_out():
+    """PyAV raises IndexError for it, or not, by what lies in memory behind its list of streams."""
+
+    class Container:
+        def __init__(self) -> None:
+            self.left = list(range(9))
+
+        def demux(self, _: object):
+            while self.left:
+                packet = self.left.pop(0)
+                if packet in (2, 3, 8):
+                    raise IndexError("list index out of range")
+                yield packet
+
+    assert list(packets_of(Container(), None)) == [0, 1, 4, 5, 6, 7]
