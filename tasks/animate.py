@@ -51,11 +51,12 @@ class AnimateParams:
     Exactly one of: audio: any file with sound, to be said; drive: a video of a person, to be repeated; redub: any file
     with sound, to be said in the subject's own video.  out: the MP4 or WebM to write.  style: a subject id, a style
     label or a video file; None: the subject's own.  second_style: another one, towards which to go by ``blend`` (0..1);
-    None with a blend: the subject's own.  strength: of the style, 0..2; emphasis: of loud stretches, 0..1 (Delivery in
-    tasks/speaker.py).  seed: of head motion, blinks and glances.  temperature: 0 takes the
-    likeliest head motion.  size: pixels a side of the picture, even; None: as trained.  background: "plate" (what was
-    filmed behind the person), "transparent" (WebM only) or a colour as #rrggbb.  turn: degrees by which the camera is
-    turned, "YAW" or "YAW,PITCH"; positive: from the right of the picture, from above.  crf: quality on x264's scale.
+    None with a blend: the subject's own.  strength: of the style, 0..2; emphasis: of loud stretches, 0..1; lookahead:
+    frames of the future that a frame may depend on; None: all (Delivery in tasks/speaker.py).  seed: of head motion,
+    blinks and glances.  temperature: 0 takes the likeliest head motion.  size: pixels a side of the picture, even;
+    None: as trained.  background: "plate" (what was filmed behind the person), "transparent" (WebM only) or a colour as
+    #rrggbb.  turn: degrees by which the camera is turned, "YAW" or "YAW,PITCH"; positive: from the right of the
+    picture, from above.  crf: quality on x264's scale.
     """
 
     out: Path
@@ -67,6 +68,7 @@ class AnimateParams:
     blend: float = 0.0
     strength: float = 1.0
     emphasis: float = 0.0
+    lookahead: int | None = None
     seed: int = 0
     temperature: float = 1.0
     size: int | None = None
@@ -148,9 +150,9 @@ def spoken(avatar: Avatar, audio: Path, params: AnimateParams) -> Performance:
     speaker = Speaker.load(avatar.adf)
     folder, profile = SubjectFolder.of(avatar.record.id), avatar.record.profile
     style, second = (resolve_style(folder, wanted, profile) for wanted in (params.style, params.second_style))
-    delivery = Delivery(second.sequence, params.blend, params.strength, params.emphasis)
+    delivery = Delivery(second.sequence, params.blend, params.strength, params.emphasis, params.lookahead)
     encoder = avatar.encoder or encoder_path(speaker.encoder, AssetFolder.default())
-    speech = encode(voice, encoder_file=encoder)
+    speech = encode(voice, encoder_file=encoder, lookahead=params.lookahead)
     motion = speaker.speak(speech, style.sequence, params.seed, params.temperature, delivery)
     more = {
         "style": style.origin,
@@ -183,7 +185,7 @@ def _check(params: AnimateParams) -> None:
         raise BadInput(f"--out {params.out}: the folder {params.out.parent} does not exist")
     if source.exists() and params.out.exists() and source.samefile(params.out):
         raise BadInput(f"--out {params.out} is the file of --{name}: it would be overwritten")
-    Delivery(None, params.blend, params.strength, params.emphasis).check()
+    Delivery(None, params.blend, params.strength, params.emphasis, params.lookahead).check()
     if params.size is not None and not (SMALLEST <= params.size <= LARGEST and params.size % 2 == 0):
         raise BadInput(f"--size {params.size}: give an even number of pixels from {SMALLEST} to {LARGEST}")
 
@@ -245,6 +247,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--blend", type=float, help="share of the second of two styles, 0 to 1 (default: half)")
     parser.add_argument("--strength", type=float, default=1.0, help="of the style: 0 none, 1 as it is, 2 exaggerated")
     parser.add_argument("--emphasis", type=float, default=0.0, help="how much livelier loud stretches are, 0 to 1")
+    parser.add_argument("--lookahead", type=int, help="frames of the future that a frame may hear; default: all")
     parser.add_argument("--seed", type=int, default=0, help="of head motion, blinks and glances")
     parser.add_argument("--temperature", type=float, default=1.0, help="0: the likeliest head motion, always the same")
     parser.add_argument("--size", type=int, help="pixels a side; default: as trained")

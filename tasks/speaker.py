@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from models.adf.causal import LEAST, generate_causally
 from models.adf.contrastive import agreement_by_lag
 from models.adf.eyes import apply_habits, sample_closure, sample_gaze
 from models.adf.manner import Manner, between, strengthened
@@ -25,13 +26,15 @@ class Delivery:
 
     second: a style to go towards (None: the subject's own), as far as ``blend``: 0 not at all, 1 all the way.  strength
     of the style: 0 leaves the subject's own manner, 1 is the style as it is, 2 exaggerates it.  emphasis: how much
-    livelier loud stretches are than quiet ones, 0 (only as much as was learned) to 1.
+    livelier loud stretches are than quiet ones, 0 (only as much as was learned) to 1.  lookahead: frames of the future
+    that a frame may depend on, 1 or more, besides the rest of its piece of 4 (models/adf/causal.py); None: all.
     """
 
     second: FlameSequence | None = None
     blend: float = 0.0
     strength: float = 1.0
     emphasis: float = 0.0
+    lookahead: int | None = None
 
     def check(self) -> None:
         """Raises BadInput, naming the option that is out of range."""
@@ -42,6 +45,8 @@ class Delivery:
         ):
             if not 0.0 <= value <= most:
                 raise BadInput(f"--{name} {value}: give a number from 0 to {most:g}")
+        if self.lookahead is not None and self.lookahead < LEAST:
+            raise BadInput(f"--lookahead {self.lookahead}: give {LEAST} frame or more")
 
 
 class Speaker:
@@ -84,7 +89,12 @@ class Speaker:
         features = torch.from_numpy(speech.features.astype(np.float32))
         energy = torch.from_numpy(speech.energy.astype(np.float32))
         manner = self._manner(style, delivery)
-        motion = trained.network.generate(features, energy, manner, temperature, generator, delivery.emphasis)
+        if delivery.lookahead is None:
+            motion = trained.network.generate(features, energy, manner, temperature, generator, delivery.emphasis)
+        else:
+            motion = generate_causally(
+                trained.network, features, energy, manner, temperature, generator, delivery.lookahead, delivery.emphasis
+            )
         expression = motion.expression.clone()
         closure = sample_closure(len(speech), speech.fps, trained.habits.rate, generator)
         expression[:, :-9] = apply_habits(expression[:, :-9], trained.habits, closure)

@@ -16,10 +16,12 @@ from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.artifacts.speech import ENCODER, SpeechTrack, write_speech
 from tasks.errors import BadInput, DamagedArtifact
 from tasks.ingest.timing import sound_samples
-from tasks.speech_encoder import EncoderKind, encoder_path, open_encoder
+from tasks.speech_encoder import EncoderKind, SpeechEncoder, encoder_path, open_encoder
 from tasks.stage import main
 
 SILENCE_DB = -100.0  # what digital silence is reported as
+CHUNK = 4  # frames whose features are made at once where look-ahead is bounded
+CAUSAL_SECONDS = 4.0  # the encoder's window
 BLOCK = 5000  # frames at a time
 ACTIVE_RANGE_DB = 30.0  # frames at most this far under the loudest count as voice
 
@@ -62,12 +64,14 @@ def encode(
     fps: float = 25.0,
     params: SpeechParams | None = None,
     encoder_file: Path | None = None,
+    lookahead: int | None = None,
 ) -> SpeechTrack:
     """Encode sound (float32 [T], 16 kHz mono) to one row of features a video frame.
 
     frames: number of rows; None: as many frames as the sound fills, at least one.  Past the sound's end the last
     feature is held and the energy is that of silence.  encoder_file: the encoder's file or folder; None: the asset
-    that ``params`` names.
+    that ``params`` names.  lookahead: at least 1; a row then depends on no sound more than so many frames (and the rest
+    of its piece of CHUNK frames) after it; None: all sound may matter.
 
     Raises BadInput for sound that is not one-dimensional, empty or not finite; BadInput, MissingInput or
     DamagedArtifact where there is no such encoder.
@@ -80,19 +84,48 @@ def encode(
         raise BadInput("the sound holds values that are not numbers: decode it again")
     count = max(1, round(len(samples) / SAMPLE_RATE * fps)) if frames is None else frames
     encoder = open_encoder(encoder_file or encoder_path(params.encoder, AssetFolder.default()))
-    level = samples * np.float32(normalising_gain(samples, params))
-    features = encoder(level)
-    centres = (np.arange(count) + 0.5) / fps
+    energy = frame_energy(samples, count, fps)
+    features = (
+        _features(samples * np.float32(normalising_gain(samples, params)), count, fps, encoder)
+        if lookahead is None
+        else _causal_features(samples, count, fps, encoder, params, lookahead)
+    )
+    measured = sum(width for _, width in CHANNELS)
     return SpeechTrack(
         frame=np.arange(count, dtype=np.int64),
-        features=np.concatenate(
-            [interpolate(features, encoder.times(len(features)), centres), acoustics(level, count, fps)], axis=1
-        ),
-        energy=frame_energy(samples, count, fps),
+        features=features,
+        energy=energy,
         encoder=encoder.name,
         fps=fps,
-        groups=((ENCODER, features.shape[1]), *CHANNELS),
+        groups=((ENCODER, features.shape[1] - measured), *CHANNELS),
     )
+
+
+def _features(level: np.ndarray, count: int, fps: float, encoder: SpeechEncoder, first: int = 0) -> np.ndarray:
+    """Rows ``first`` to ``count`` of all groups of sound that has been brought to its loudness."""
+    features = encoder(level)
+    centres = (np.arange(first, count) + 0.5) / fps
+    heard = interpolate(features, encoder.times(len(features)), centres)
+    return np.concatenate([heard, acoustics(level, count, fps)[first:]], axis=1)
+
+
+def _causal_features(
+    samples: np.ndarray, count: int, fps: float, encoder: SpeechEncoder, params: SpeechParams, lookahead: int
+) -> np.ndarray:
+    """The same, piece by piece of CHUNK frames, each from the last CAUSAL_SECONDS of the sound known by then."""
+    if lookahead < 1:
+        raise BadInput(f"a look-ahead of {lookahead} frames: at least 1 is needed")
+    rows = []
+    for first in range(0, count, CHUNK):
+        stop = min(first + CHUNK, count)
+        start = max(0, first - round(CAUSAL_SECONDS * fps))
+        begin, end = round(start / fps * SAMPLE_RATE), round((stop + lookahead) / fps * SAMPLE_RATE)
+        known = samples[max(0, end - 60 * SAMPLE_RATE) : end]
+        if not len(known):
+            known = np.zeros(1, np.float32)
+        level = samples[begin:end] * np.float32(normalising_gain(known, params))
+        rows.append(_features(level, stop - start, fps, encoder, first - start))
+    return np.concatenate(rows)
 
 
 def interpolate(values: np.ndarray, times: np.ndarray, at: np.ndarray) -> np.ndarray:

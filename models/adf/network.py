@@ -148,13 +148,17 @@ class Adf(nn.Module):
 
         Tracks shorter than a second, or without anything as loud as -60 dBFS, are left as they are.
         """
+        return energy + self.level_offset(energy)
+
+    def level_offset(self, energy: Tensor) -> Tensor:
+        """What ``level`` adds, in dB: a number."""
         if len(energy) < 25:
-            return energy
+            return torch.zeros(())
         top = torch.quantile(energy[:100_000], 0.95)
         if float(top) < -60.0:
-            return energy
+            return torch.zeros(())
         off = self.loud - top
-        return energy + off.sign() * (off.abs() - 6.0).clamp_min(0.0)
+        return off.sign() * (off.abs() - 6.0).clamp_min(0.0)
 
     def stillness(self, energy: Tensor) -> Tensor:
         """0 (speech) ... 1 (quieter than the training part ever was) [N], without steps: there the mouth rests.

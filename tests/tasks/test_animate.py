@@ -32,7 +32,7 @@ from tasks.portrait import View
 SECONDS = 2.32
 
 
-def fake_encode(samples: np.ndarray, encoder_file: Path) -> SpeechTrack:
+def fake_encode(samples: np.ndarray, encoder_file: Path, lookahead: int | None) -> SpeechTrack:
     count = max(1, round(len(samples) / 640))
     features = np.abs(np.resize(samples, count * 640)).reshape(-1, 640).mean(1, keepdims=True).repeat(8, 1)
     return SpeechTrack(np.arange(count), features.astype("f4"), np.full(count, -20, "f4"), "fake encoder")
@@ -306,6 +306,7 @@ def test_style_of_a_video(folder: SubjectFolder, audio: Path, tmp_path: Path, mo
         (["--style", "bertha", "--blend", "1.5"], "--blend 1.5: give a number from 0 to 1"),
         (["--strength", "-1"], "--strength -1.0: give a number from 0 to 2"),
         (["--emphasis", "nan"], "--emphasis nan: give a number from 0 to 1"),
+        (["--lookahead", "0"], "--lookahead 0: give 1 frame or more"),
         (["--size", "65"], "even number"),
         (["--size", "16"], "even number"),
         (["--subject", "nobody"], "no subject 'nobody'"),

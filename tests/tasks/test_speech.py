@@ -113,3 +113,19 @@ def test_an_encoder_that_is_not_here_names_the_doctor(monkeypatch, tmp_path):
         encode(tone(1), params=SpeechParams(encoder="hubert"))
     with pytest.raises(BadInput, match="no speech encoder 'whisper 12ab' here"):
         encoder_path("whisper 12ab", AssetFolder(tmp_path))
+
+
+def test_with_bounded_look_ahead_later_sound_changes_nothing():
+    rng = np.random.default_rng(3)
+    sound = (tone(6) * rng.uniform(0.2, 1, size=96000)).astype(np.float32)
+    first = encode(sound, lookahead=2)
+    changed = sound.copy()
+    changed[3 * 16000 :] = 0
+    again = encode(changed, lookahead=2)
+    same = 75 - 2 - 3  # frames: the look-ahead, and the rest of a piece of four
+    assert np.array_equal(first.features[:same], again.features[:same])
+    assert not np.allclose(first.features[75:], again.features[75:])
+    assert first.groups == encode(sound).groups
+    with pytest.raises(BadInput, match="at least 1"):
+        encode(sound, lookahead=0)
+    assert len(encode(sound[:100], lookahead=1)) == 1
