@@ -18,7 +18,7 @@ from pydantic import Field
 from tqdm import tqdm
 
 from models.nerf.torso.alignment import Alignment, align, build_template
-from models.nerf.torso.template import SIDE
+from models.nerf.torso.template import SIDE, Views
 from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.masks import Label, MaskReader
 from tasks.artifacts.torso import TorsoTrack, write_torso
@@ -29,6 +29,7 @@ from tasks.stage import main
 
 METHOD = "alignment to the mean picture: affine, then a grid of displacements (ours)"
 BATCH = 64  # frames aligned at once
+RIM = 1 / 64  # of the picture: width of neck and head beside the torso that alignment sees
 
 
 @dataclass
@@ -53,19 +54,19 @@ def run(folder: SubjectFolder, params: TorsoParams) -> None:
     chosen = set(np.unique(np.linspace(0, train - 1, min(params.template_frames, train)).astype(int)).tolist())
     with tqdm(total=train + len(masks), desc="torso", unit="frame", mininterval=2) as bar:
         seen = []
-        for row, pair in enumerate(_frames(folder, masks, chosen)):
+        for row, frame in enumerate(_frames(folder, masks, chosen)):
             if row in chosen:
-                seen.append(pair)
+                seen.append(frame)
             bar.update()
             if row == max(chosen):
                 break
-        template = build_template(*_batch(seen))
+        template = build_template(_views(seen))
         parts: list[Alignment] = []
-        waiting: list[tuple[np.ndarray, np.ndarray]] = []
-        for row, pair in enumerate(_frames(folder, masks)):
-            waiting.append(pair)
+        waiting: list[np.ndarray] = []
+        for row, frame in enumerate(_frames(folder, masks)):
+            waiting.append(frame)
             if len(waiting) == BATCH or row == len(masks) - 1:
-                parts.append(align(template, *_batch(waiting)))
+                parts.append(align(template, _views(waiting)))
                 bar.update(len(waiting))
                 waiting = []
     motion, residual, visible = (
@@ -74,30 +75,30 @@ def run(folder: SubjectFolder, params: TorsoParams) -> None:
     write_torso(folder.torso, TorsoTrack(np.arange(len(masks)), motion, residual, visible, METHOD))
 
 
-def _frames(
-    folder: SubjectFolder, masks: MaskReader, chosen: set[int] | None = None
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Brightness and torso share of every frame, float32 [SIDE, SIDE] in 0..1; empty arrays for frames not chosen."""
+def _frames(folder: SubjectFolder, masks: MaskReader, chosen: set[int] | None = None) -> Iterator[np.ndarray]:
+    """What ``Views`` holds of every frame, float32 [3, SIDE, SIDE]; empty arrays for frames not chosen."""
     count = 0
     for picture in read_frames(folder.video):
         if count == len(masks):
             raise DamagedArtifact(folder.video, f"more than the {len(masks)} frames that have label maps")
-        if chosen is None or count in chosen:
-            grey = cv2.cvtColor(cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
-            torso = (masks[count] == Label.TORSO).astype(np.float32)
-            share = cv2.resize(torso, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-            yield grey.astype(np.float32) / 255, share
-        else:
-            yield np.empty(0), np.empty(0)
+        yield _view(picture, masks[count]) if chosen is None or count in chosen else np.empty(0)
         count += 1
     if count != len(masks):
         raise DamagedArtifact(folder.video, f"{count} frames, {len(masks)} have label maps")
 
 
-def _batch(pairs: list[tuple[np.ndarray, np.ndarray]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pictures and shares [N, 1, SIDE, SIDE]."""
-    pictures, shares = (torch.from_numpy(np.stack(part))[:, None] for part in zip(*pairs, strict=True))
-    return pictures, shares
+def _view(picture: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    grey = cv2.cvtColor(cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    torso = (labels == Label.TORSO).astype(np.uint8)
+    radius = max(1, round(RIM * len(labels)))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    near = cv2.dilate(torso, disc) & (labels != Label.BACKGROUND)
+    shares = [cv2.resize(x.astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_AREA) for x in (torso, near)]
+    return np.stack([grey.astype(np.float32) / 255, *shares])
+
+
+def _views(frames: list[np.ndarray]) -> Views:
+    return Views(*torch.from_numpy(np.stack(frames)).split(1, dim=1))
 
 
 if __name__ == "__main__":

@@ -133,8 +133,7 @@ def meet_surface(
     maps = torch.cat([surface.expand(len(displacement), -1, -1, -1), displacement], dim=1)
     # A ray nearly parallel to the face plane has no stable fixed point: keep it from running away.
     slope = directions[..., 2].clamp(max=STEEPEST)
-    mean = float(surface.mean())
-    depth = (mean - origin[..., 2]) / slope
+    depth = (surface.mean() - origin[..., 2]) / slope
     moved = torch.zeros_like(directions)
     for _ in range(steps):
         points = origin + depth[..., None] * directions

@@ -168,7 +168,9 @@ class Trainer:
         table = {name: values.to(self.device)[labels] for name, values in self.labels.tables.items()}
         person = (~table["background"]).float()
         whole = F.mse_loss(rendered.opacity, person)
-        head = ((rendered.head_opacity - table["head"].float()) ** 2)[~table["neck"]].mean()
+        # Weights, not a choice of rows: how many there are would have to be known on the processor first.
+        judged = (~table["neck"]).float()
+        head = ((rendered.head_opacity - table["head"].float()) ** 2 * judged).sum() / judged.sum().clamp(min=1)
         return whole + head
 
     def _perceptual(self, index: int, planes: Any, generator: torch.Generator) -> torch.Tensor:

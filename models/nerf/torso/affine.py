@@ -8,29 +8,38 @@ import torch
 import torch.nn.functional as F
 
 from models.nerf.torso.motion import matrices, moved, offsets
-from models.nerf.torso.template import SHARE, SIDE, TorsoTemplate, blur, gradient, grid, read, robust_spread, tukey
+from models.nerf.torso.template import (
+    SHARE,
+    SIDE,
+    TorsoTemplate,
+    Views,
+    blur,
+    gradient,
+    grid,
+    read,
+    robust_spread,
+    tukey,
+)
 
 LEVELS = ((32, 8), (64, 8), (SIDE, 6))  # texels of a side, Gauss-Newton steps; coarse to fine
 STIFFNESS = 1e-3  # damping of the linear part, as a share of the data's own curvature
 
 
-def align_affine(
-    template: TorsoTemplate, pictures: torch.Tensor, torso: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """pictures and torso's share [N, 1, SIDE, SIDE] -> affine part [N, 2, 3], residual [N] and visible [N] as in
-    ``Alignment``."""
-    affine = torch.zeros(len(pictures), 2, 3)
-    residual = visible = torch.zeros(len(pictures))
+def align_affine(template: TorsoTemplate, views: Views) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Affine part [N, 2, 3], residual [N] and visible [N] of N frames, as in ``Alignment``."""
+    affine = torch.zeros(len(views), 2, 3)
+    residual = visible = torch.zeros(len(views))
     for side, steps in LEVELS:
-        affine, residual, visible = _align_level(template, pictures, torso, affine, side, steps)
+        affine, residual, visible = _align_level(template, views, affine, side, steps)
     return affine, residual, visible
 
 
 def _align_level(
-    template: TorsoTemplate, pictures: torch.Tensor, torso: torch.Tensor, affine: torch.Tensor, side: int, steps: int
+    template: TorsoTemplate, views: Views, affine: torch.Tensor, side: int, steps: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     factor = SIDE // side
-    goal, share, images, masks = (F.avg_pool2d(x, factor) for x in (template.picture, template.weight, pictures, torso))
+    whole = (template.picture, template.torso, views.pictures, views.torso)
+    goal, share, images, masks = (F.avg_pool2d(part, factor) for part in whole)
     goal, images = blur(goal), blur(images)
     kept = share.view(-1) > SHARE
     weight = share.view(-1)[kept]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 
 from models.nerf.torso.affine import align_affine
-from models.nerf.torso.motion import COEFFICIENTS, in_frame, matrices, offsets, still
-from models.nerf.torso.template import SIDE, TorsoTemplate, grid, read
+from models.nerf.torso.motion import in_frame, matrices, offsets, still
+from models.nerf.torso.template import SIDE, TorsoTemplate, Views, grid, read
 from models.nerf.torso.warp import WarpSolver
 
 ROUNDS = 3  # of aligning to the mean picture and averaging anew, the affine part alone
@@ -28,40 +28,37 @@ class Alignment:
     visible: torch.Tensor
 
 
-def build_template(pictures: torch.Tensor, torso: torch.Tensor) -> TorsoTemplate:
+def build_template(views: Views) -> TorsoTemplate:
     """The torso's mean picture over training frames.
 
-    pictures [N, 1, SIDE, SIDE]: brightness in 0..1; torso likewise: share of each texel that is torso.  Starts from the
-    frame in the middle of the clip; the mean motion of the result is the identity.
+    Starts from the frame in the middle of the clip; the mean motion of the result is the identity.
     """
-    middle = len(pictures) // 2
-    template = TorsoTemplate(pictures[middle : middle + 1], torso[middle : middle + 1])
+    middle = views.pick(torch.tensor([len(views) // 2]))
+    template = TorsoTemplate(middle.pictures, middle.torso, middle.near)
     for turn in range(ROUNDS + WARP_ROUNDS):
         if template.empty:
             break
-        motion = align(template, pictures, torso, warp=turn >= ROUNDS).motion
+        motion = align(template, views, warp=turn >= ROUNDS).motion
         seen = torch.isfinite(motion[:, 0, 0])
-        motion = motion[seen]
+        motion, kept = motion[seen], views.pick(seen)
         placed = matrices(motion[..., :3])
         motion[..., :3] = offsets(placed @ torch.linalg.inv(placed.mean(0)))
         motion[..., 3:] -= motion[..., 3:].mean(0)
         where = in_frame(motion, grid(SIDE).expand(len(motion), -1, -1))
-        share = read(torso[seen], where)
-        mean = (read(pictures[seen], where) * share).sum(0) / share.sum(0).clamp(min=1e-3)
-        template = TorsoTemplate(mean.view(1, 1, SIDE, SIDE), share.mean(0).view(1, 1, SIDE, SIDE))
+        torso, near = read(kept.torso, where), read(kept.near, where)
+        mean = (read(kept.pictures, where) * near).sum(0) / near.sum(0).clamp(min=1e-3)
+        template = TorsoTemplate(*(part.view(1, 1, SIDE, SIDE) for part in (mean, torso.mean(0), near.mean(0))))
     return template
 
 
-def align(template: TorsoTemplate, pictures: torch.Tensor, torso: torch.Tensor, warp: bool = True) -> Alignment:
-    """Motion of every frame.  pictures, torso [N, 1, SIDE, SIDE] as for ``build_template``; warp=False leaves the
-    displacements zero."""
-    count = len(pictures)
+def align(template: TorsoTemplate, views: Views, warp: bool = True) -> Alignment:
+    """Motion of every frame.  warp=False leaves the displacements zero."""
+    count = len(views)
     motion = still(count)
     residual, visible = torch.zeros(count), torch.zeros(count)
     if not template.empty:
-        motion[..., :3], residual, visible = align_affine(template, pictures, torso)
+        motion[..., :3], residual, visible = align_affine(template, views)
         if warp:
-            motion[..., 3:] = WarpSolver(template).measure(pictures, torso, motion[..., :3])
+            motion[..., 3:] = WarpSolver(template).measure(views, motion[..., :3])
     motion[visible < LEAST_VISIBLE] = torch.nan
-    assert motion.shape[2] == COEFFICIENTS
     return Alignment(motion, residual, visible)

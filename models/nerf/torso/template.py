@@ -12,17 +12,38 @@ NOISE = 0.01  # least standard deviation of a residual, of 0..1
 
 
 @dataclass
+class Views:
+    """N frames as alignment sees them.
+
+    pictures [N, 1, SIDE, SIDE]: brightness in 0..1.  torso likewise: share of each texel that is torso.  near likewise:
+    share that is torso or the rim of neck and head beside it: only both sides of a collar's edge say where it is.
+    """
+
+    pictures: torch.Tensor
+    torso: torch.Tensor
+    near: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def pick(self, rows: torch.Tensor) -> "Views":
+        """The rows named, or those of a mask."""
+        return Views(self.pictures[rows], self.torso[rows], self.near[rows])
+
+
+@dataclass
 class TorsoTemplate:
-    """picture [1, 1, SIDE, SIDE]: mean brightness in 0..1 at the canonical place; weight likewise: share of frames in
-    which a texel is torso."""
+    """picture [1, 1, SIDE, SIDE]: mean brightness in 0..1 at the canonical place.  torso, near likewise: share of the
+    frames in which a texel is torso, and in which it is torso or the rim of the person beside it."""
 
     picture: torch.Tensor
-    weight: torch.Tensor
+    torso: torch.Tensor
+    near: torch.Tensor
 
     @property
     def empty(self) -> bool:
         """Whether there is too little torso to align anything to."""
-        return int((self.weight > SHARE).sum()) < SIDE
+        return int((self.torso > SHARE).sum()) < SIDE
 
 
 def grid(side: int) -> torch.Tensor:

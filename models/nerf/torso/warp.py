@@ -10,7 +10,18 @@ import torch
 from scipy import sparse
 
 from models.nerf.torso.motion import NODES, moved, warped
-from models.nerf.torso.template import SHARE, SIDE, TorsoTemplate, blur, gradient, grid, read, robust_spread, tukey
+from models.nerf.torso.template import (
+    SHARE,
+    SIDE,
+    TorsoTemplate,
+    Views,
+    blur,
+    gradient,
+    grid,
+    read,
+    robust_spread,
+    tukey,
+)
 
 STEPS = 5
 SMOOTH = 10.0  # weight of the squared difference of neighbouring nodes; displacements in units of -1..1
@@ -25,7 +36,7 @@ class WarpSolver:
     def __init__(self, template: TorsoTemplate):
         goal = blur(template.picture)
         self.goal = torch.cat([goal, gradient(goal)], dim=1)
-        share = template.weight.view(-1)
+        share = template.near.view(-1)
         self.kept = share > SHARE
         self.share, self.places = share[self.kept], grid(SIDE)[self.kept]
         corners = _corners(self.places)
@@ -45,19 +56,17 @@ class WarpSolver:
         stiffness = SMOOTH * (self.extension.T @ springs @ self.extension) + PULL * np.eye(count)
         self.stiffness = torch.from_numpy(stiffness).float()
 
-    def measure(self, pictures: torch.Tensor, torso: torch.Tensor, affine: torch.Tensor) -> torch.Tensor:
-        """pictures and torso's share [N, 1, SIDE, SIDE], affine part [N, 2, 3] -> displacements [N, 2, NODES ** 2]."""
-        parts = [
-            self._measure(blur(pictures[rows]), torso[rows], affine[rows])
-            for rows in torch.arange(len(pictures)).split(BATCH)
-        ]
+    def measure(self, views: Views, affine: torch.Tensor) -> torch.Tensor:
+        """N frames and their affine part [N, 2, 3] -> displacements [N, 2, NODES ** 2]."""
+        parts = [self._measure(views.pick(rows), affine[rows]) for rows in torch.arange(len(views)).split(BATCH)]
         return torch.cat(parts) if parts else torch.zeros(0, 2, NODES**2)
 
-    def _measure(self, pictures: torch.Tensor, torso: torch.Tensor, affine: torch.Tensor) -> torch.Tensor:
-        frames, count = len(pictures), len(self.active)
+    def _measure(self, views: Views, affine: torch.Tensor) -> torch.Tensor:
+        frames, count = len(views), len(self.active)
         places = self.places.expand(frames, -1, -1)
         where = moved(affine, places)
-        brightness, seen = read(pictures, where)[..., 0], read(torso, where)[..., 0] * self.share
+        brightness = read(blur(views.pictures), where)[..., 0]
+        seen = read(views.near, where)[..., 0] * self.share
         nodes = torch.zeros(frames, 2, count)
         goal = self.goal.expand(frames, -1, -1, -1)
         stiffness = torch.block_diag(self.stiffness, self.stiffness)

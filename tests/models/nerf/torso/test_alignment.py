@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from models.nerf.torso.alignment import Alignment, align, build_template
 from models.nerf.torso.motion import COEFFICIENTS, canonical, moved
-from models.nerf.torso.template import SIDE
+from models.nerf.torso.template import SIDE, Views
 
 FRAMES = 12
 
@@ -19,9 +19,7 @@ def maps(seed: int = 1) -> np.ndarray:
     return motion - motion.mean(0)
 
 
-def torso_pictures(
-    motion: np.ndarray, seed: int = 0, collar: np.ndarray | None = None
-) -> tuple[torch.Tensor, torch.Tensor]:
+def torso_pictures(motion: np.ndarray, seed: int = 0, collar: np.ndarray | None = None) -> Views:
     """Cloth in the lower half, moved by ``motion``, drawn with scipy; the backdrop stands.
 
     collar [FRAMES]: how far (in -1..1, downwards) a bump of the cloth round (0, 0.3) is pushed on top.
@@ -45,7 +43,8 @@ def torso_pictures(
         mask = map_coordinates(shape, where, order=1)
         pictures.append(mask * map_coordinates(cloth, where, order=3, mode="nearest") + (1 - mask) * backdrop)
         masks.append(mask)
-    return tuple(torch.from_numpy(np.stack(x).astype(np.float32))[:, None] for x in (pictures, masks))
+    seen, torso = (torch.from_numpy(np.stack(x).astype(np.float32))[:, None] for x in (pictures, masks))
+    return Views(seen, torso, torso.clone())
 
 
 def texels_off(found: torch.Tensor, true: np.ndarray) -> np.ndarray:
@@ -64,8 +63,8 @@ def relative_to_first(motion: torch.Tensor | np.ndarray) -> np.ndarray:
 @pytest.fixture(scope="module")
 def found() -> tuple[np.ndarray, Alignment]:
     motion = maps()
-    pictures, masks = torso_pictures(motion)
-    return motion, align(build_template(pictures, masks), pictures, masks)
+    views = torso_pictures(motion)
+    return motion, align(build_template(views), views)
 
 
 def test_known_motion_is_found_to_a_fraction_of_a_texel(found: tuple[np.ndarray, Alignment]):
@@ -83,22 +82,22 @@ def test_the_mean_motion_of_the_template_is_none(found: tuple[np.ndarray, Alignm
 
 def test_light_that_changes_and_a_hand_before_the_torso_do_not_move_it(found: tuple[np.ndarray, Alignment]):
     motion, _ = found
-    pictures, masks = torso_pictures(motion)
-    template = build_template(pictures, masks)
-    undisturbed = align(template, pictures, masks).motion
-    brighter = pictures * 1.15 + 0.03
+    views = torso_pictures(motion)
+    template = build_template(views)
+    undisturbed = align(template, views).motion
+    brighter = views.pictures * 1.15 + 0.03
     brighter[:, :, 70:90, 40:60] = 0.95  # still labelled torso
-    masks[:, :, 95:105, 70:95] = 0  # labelled something else
+    views.torso[:, :, 95:105, 70:95] = views.near[:, :, 95:105, 70:95] = 0  # labelled something else
     brighter[:, :, 95:105, 70:95] = 0.1
-    off = texels_off(align(template, brighter, masks).motion, undisturbed[..., :3].numpy())
+    off = texels_off(align(template, Views(brighter, views.torso, views.near)).motion, undisturbed[..., :3].numpy())
     assert np.median(off) < 0.25
 
 
 def test_a_frame_without_torso_has_no_motion(found: tuple[np.ndarray, Alignment]):
-    pictures, masks = torso_pictures(found[0])
-    template = build_template(pictures, masks)
-    masks[3] = 0
-    aligned = align(template, pictures, masks)
+    views = torso_pictures(found[0])
+    template = build_template(views)
+    views.torso[3] = views.near[3] = 0
+    aligned = align(template, views)
     assert torch.isnan(aligned.motion[3]).all()
     assert torch.isfinite(aligned.motion[[0, 1, 2, 4]]).all()
     assert float(aligned.visible[3]) == 0
@@ -106,16 +105,17 @@ def test_a_frame_without_torso_has_no_motion(found: tuple[np.ndarray, Alignment]
 
 def test_a_clip_without_torso_has_none_anywhere():
     nothing = torch.zeros(4, 1, SIDE, SIDE)
-    template = build_template(nothing + 0.5, nothing)
+    views = Views(nothing + 0.5, nothing, nothing)
+    template = build_template(views)
     assert template.empty
-    assert torch.isnan(align(template, nothing + 0.5, nothing).motion).all()
+    assert torch.isnan(align(template, views).motion).all()
 
 
 def test_a_part_that_moves_against_the_rest_is_followed_by_the_displacements():
     push = np.linspace(-0.06, 0.06, FRAMES)  # up to 3.8 texels either way
     motion = maps()
-    pictures, masks = torso_pictures(motion, collar=push)
-    found = align(build_template(pictures, masks), pictures, masks).motion
+    views = torso_pictures(motion, collar=push)
+    found = align(build_template(views), views).motion
     assert found.shape == (FRAMES, 2, COEFFICIENTS)
     # Where the bump's middle is in each frame, and beside it cloth that only goes with the whole.
     middle, beside = (torch.tensor([[place]]).expand(FRAMES, 1, 2).double() for place in ((0.0, 0.3), (0.5, 0.7)))
@@ -133,3 +133,26 @@ def strays(places: torch.Tensor) -> float:
     """Furthest distance in texels of canonical places [FRAMES, 1, 2] from their mean."""
     texels = places[:, 0].numpy() * SIDE / 2
     return float(np.linalg.norm(texels - texels.mean(0), axis=1).max())
+
+
+def test_the_rim_tells_where_a_plain_edge_is():
+    """A plain collar before a plain neck: inside the torso nothing shows how the collar moves, its edge does."""
+    push = np.linspace(-0.05, 0.05, FRAMES)  # up to 3.2 texels
+    views = torso_pictures(np.zeros((FRAMES, 2, 3)))
+    rows, columns = np.arange(SIDE)[:, None], np.arange(SIDE)[None]
+    for row, down in enumerate(push):
+        edge = 72 + down * SIDE / 2
+        collar = np.clip(rows - edge + 0.5, 0, 1) * ((columns > 44) & (columns < 84) & (rows < 90))
+        neck = (columns > 44) & (columns < 84) & (rows >= 50) & (rows < edge)
+        area = torch.from_numpy((columns > 44) & (columns < 84) & (rows >= 50) & (rows < 90))
+        views.pictures[row, 0][area] = torch.from_numpy(0.35 + 0.5 * collar).float()[area]
+        views.torso[row, 0][torch.from_numpy(neck)] = 0
+        views.near[row, 0][torch.from_numpy(neck & (rows < edge - 5))] = 0
+    off = []
+    for near in (views.torso, views.near):
+        kept = Views(views.pictures, views.torso, near)
+        found = align(build_template(kept), kept).motion
+        edges = torch.tensor(np.c_[0 * push, 72 * 2 / SIDE - 1 + push], dtype=torch.float32)[:, None]
+        off.append(strays(canonical(found, edges)))
+    assert off[1] < 1.0
+    assert off[1] < 0.5 * off[0]
