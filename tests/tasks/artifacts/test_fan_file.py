@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from hostile import Hostile
 
 from models.landmarks.fan68 import fan_network
 from tasks.artifacts.fan import read_fan
@@ -23,14 +24,6 @@ def test_the_published_layout_is_read(tmp_path: Path, state: dict[str, torch.Ten
     network = read_fan(path)
     assert not network.training
     assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
-
-
-class Hostile:
-    def __init__(self, target: Path):
-        self.target = target
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Path.touch, (self.target,)
 
 
 def test_wrong_and_hostile_files_are_refused_in_one_line(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
