@@ -8,7 +8,6 @@ import numpy as np
 
 from models.speech.moonshine import MoonshineEncoder
 from tasks.artifacts.layout import AssetFolder
-from tasks.artifacts.wave_encoder import read_wave_encoder
 from tasks.errors import BadInput, DamagedArtifact, MissingInput
 
 EncoderKind = Literal["moonshine", "wav2vec2", "hubert"]
@@ -44,6 +43,8 @@ def open_encoder(path: Path) -> SpeechEncoder:
     Raises MissingInput, DamagedArtifact, or BadInput where a folder one has to get oneself is not there or not usable.
     """
     if path.is_dir():
+        from tasks.artifacts.wave_encoder import read_wave_encoder  # loads torch, which Moonshine does without
+
         return read_wave_encoder(path)
     if not path.suffix:
         raise BadInput(f"the speech encoder in {path} is missing: 'erlnet doctor' says where to get it")

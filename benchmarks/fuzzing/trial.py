@@ -70,8 +70,8 @@ def try_file(path: Path, scratch: Path) -> Outcome:
         wrong = f"took {processor:.0f} s of processor time, {seconds:.0f} s in all"
     if not wrong and memory > BYTES:
         wrong = f"took {memory / 1e6:.0f} MB"
-    kept = "quarantined" if f"{GATES}fail" in said else "accepted"
-    verdict = f"wrong: {wrong}" if wrong else (kept if status == 0 else "refused")
+    kept = "quarantined" if f"{GATES}fail" in said else "accepted" if status == 0 else "refused"
+    verdict = f"wrong: {wrong}" if wrong else kept
     return Outcome(verdict, line, by, seconds, processor, memory)
 
 
