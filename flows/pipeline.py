@@ -29,6 +29,7 @@ CHOSEN = {
     ("speech", "encoder", "wav2vec2"): _ASSETS.wav2vec2,
     ("speech", "encoder", "hubert"): _ASSETS.hubert,
     ("evaluate", "identity", "dlib"): _ASSETS.dlib_identity,
+    ("evaluate", "lip_sync", "syncnet"): _ASSETS.syncnet,
 }
 
 # Outputs DVC caches, and files that belong to one machine.  Written at onboarding so that DVC never edits .gitignore.

@@ -19,7 +19,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -28,6 +28,7 @@ from tqdm import tqdm
 from models.landmarks.face_mesh import FaceMesh
 from models.landmarks.layouts import to_ibug68
 from models.metrics.identity import FaceIdentity
+from models.metrics.syncnet import LEAST, Agreement
 from tasks.artifacts.audio import SAMPLE_RATE, read_audio
 from tasks.artifacts.dlib_files import read_identity
 from tasks.artifacts.evaluation import write_evaluation
@@ -39,6 +40,7 @@ from tasks.artifacts.masks import MaskReader
 from tasks.artifacts.metrics import write_metrics
 from tasks.artifacts.speech import SpeechTrack, read_speech
 from tasks.artifacts.subject import SubjectRecord, read_subject
+from tasks.artifacts.syncnet import read_syncnet
 from tasks.artifacts.torso import TorsoTrack, read_torso
 from tasks.artifacts.video import VideoWriter, read_frames
 from tasks.assets import read_manifest
@@ -47,13 +49,16 @@ from tasks.portrait import Portrait
 from tasks.provenance import provenance
 from tasks.scoring.baselines import Baselines, nearest_rows
 from tasks.scoring.comparison import side_by_side
+from tasks.scoring.lip_sync import LipSyncScore
 from tasks.scoring.scores import METHODS, ScoreSheet, number, spread
 from tasks.speaker import Speaker
 from tasks.split import train_length
 from tasks.stage import main
 
+SYNCED = ("truth", "self_driven", "speech_driven")
+LIKE_SELF = "not measured (its mouth is the self-driven one's)"
 NO_IDENTITY = "not measured (evaluate.identity is none)"
-NO_SYNCNET = "not measured (SyncNet weights absent)"
+NO_SYNCNET = "not measured (SyncNet weights absent: evaluate.lip_sync is none)"
 
 
 @dataclass
@@ -69,6 +74,8 @@ class EvaluateParams:
     """self_driven.mp4 shows the last so many seconds of the clip, and never less than the held-out part."""
     identity: Literal["none", "dlib"] = "none"
     """Network of CSIM: dlib's, once 'erlnet assets fetch dlib-identity' has got it, or none, which leaves CSIM out."""
+    lip_sync: Literal["none", "syncnet"] = "none"
+    """Network of LSE-C and LSE-D: SyncNet, once its weights are there ('erlnet doctor' says where), or none."""
     seed: int = 0
     """Of the speech-driven motion."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
@@ -103,6 +110,8 @@ def run(folder: SubjectFolder, params: EvaluateParams) -> None:
     clip = _read(folder)
     lpips = read_lpips(assets.lpips)
     identity = _open_identity(assets) if params.identity == "dlib" else None
+    syncnet = read_syncnet(assets.syncnet) if params.lip_sync == "syncnet" else None
+    lips = {name: LipSyncScore(syncnet) for name in SYNCED} if syncnet else {}
     portrait = Portrait.load(folder.nerf, assets.open_head)
     if portrait.image_size != clip.flame.image_size:
         reason = f"renders {portrait.image_size} px, the clip has {clip.flame.image_size}"
@@ -173,6 +182,9 @@ def run(folder: SubjectFolder, params: EvaluateParams) -> None:
                 sheet.add("self_driven", index, own)
                 sheet.add("flame_driven", index, _next(posed, folder.nerf))
                 sheet.add("speech_driven", index, says)
+                for name, picture in zip(SYNCED, (truth, own, says), strict=True):
+                    if name in lips:
+                        lips[name].add(picture, sheet.points(name, index))
                 sheet.add("mean_frame", index, mean, same_as="mean")
                 if nearest[index] >= 0:
                     sheet.add("nearest_frame", index, baselines.nearest(nearest[index]), same_as=nearest[index])
@@ -181,8 +193,12 @@ def run(folder: SubjectFolder, params: EvaluateParams) -> None:
         raise StageFailed("evaluate: no held-out frame of the recording shows a face: there is nothing to compare with")
     write_evaluation(folder.frame_metrics, sheet.evaluation())
     summary = sheet.summary()
-    for method in ("self_driven", "flame_driven", "speech_driven"):
+    for method in ("truth", "self_driven", "flame_driven", "speech_driven"):
         summary[method] |= {"lse_c": NO_SYNCNET, "lse_d": NO_SYNCNET}
+    for method, score in lips.items():
+        summary[method] |= _lip_sync(score.result(clip.audio[round(train * SAMPLE_RATE / clip.flame.fps) :]))
+    if lips:
+        summary["flame_driven"] |= {"lse_c": LIKE_SELF, "lse_d": LIKE_SELF}
     heard = _rows(clip.speech, train, len(clip))
     for method, moved in (
         ("self_driven", clip.flame.slice(train, len(clip))),
@@ -206,6 +222,13 @@ def run(folder: SubjectFolder, params: EvaluateParams) -> None:
         "identity": identity.name if identity else NO_IDENTITY,
     }
     write_metrics(folder.metrics, summary)
+
+
+def _lip_sync(found: Agreement | None) -> dict[str, Any]:
+    if found is None:
+        reason = f"not measured (fewer than {LEAST} held-out frames, or a stretch in which no face was found)"
+        return {"lse_c": reason, "lse_d": reason}
+    return {"lse_c": found.confidence, "lse_d": found.distance, "lse_offset": found.offset}
 
 
 def _read(folder: SubjectFolder) -> _Clip:

@@ -86,6 +86,11 @@ class AssetFolder:
         return self.root / "licensed" / "hubert"
 
     @property
+    def syncnet(self) -> Path:
+        """SyncNet's published weights; not redistributed, so mostly not there."""
+        return self.root / "licensed" / "syncnet_v2.model"
+
+    @property
     def sample(self) -> Path:
         return self.root / "sample.mp4"
 

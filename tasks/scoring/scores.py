@@ -107,6 +107,10 @@ class ScoreSheet:
         found = judge(self._truth, picture, points, self._lpips, self._identity)
         sheet.figures[index] = [found[name] for name in PER_FRAME]
 
+    def points(self, method: str, index: int) -> np.ndarray:
+        """iBUG-68 points [68, 2] found in a method's frame, or in the recording's ("truth"); NaN where none were."""
+        return self._true_points[index] if method == "truth" else self._methods[method].points[index]
+
     def _landmarks(self, picture: np.ndarray, key: Any) -> np.ndarray | None:
         if key is not None and key in self._cache:
             return self._cache[key]

@@ -57,7 +57,8 @@ def test_a_stage_depends_on_its_code_and_on_every_file_its_module_names(stages: 
             used.add(getattr(folder, node.attr).as_posix() if node.attr not in ("id",) else "")
         elif "asset" in owner.lower() and isinstance(getattr(AssetFolder, node.attr, None), property):
             used.add(getattr(assets, node.attr).as_posix())
-    private = {"", folder.runs.as_posix(), folder.checkpoints.as_posix(), folder.pipeline.as_posix()}
+    outside = (folder.runs, folder.nerf_preview, folder.checkpoints, folder.pipeline)
+    private = {"", *(path.as_posix() for path in outside)}
     optional = {path.as_posix() for (stage, _, _), path in CHOSEN.items() if stage == name}
     lacking = used - private - deps - outs - optional
     assert not lacking

@@ -11,6 +11,7 @@ from made_subject import FRAMES, SIZE, FakeMesh, FakePortrait, FakeSpeaker, flam
 
 import tasks.evaluate as evaluate
 from models.metrics.lpips import Lpips
+from models.metrics.syncnet import Agreement
 from models.nerf.torso.motion import COEFFICIENTS
 from tasks.artifacts.evaluation import read_evaluation
 from tasks.artifacts.layout import AssetFolder, SubjectFolder
@@ -56,7 +57,7 @@ def test_figures_equal_a_direct_computation(folder: SubjectFolder) -> None:
     assert metrics["self_driven"]["f_lmd"] == pytest.approx(0, abs=1.5)
     assert metrics["self_driven"]["f_lmd"] < metrics["mean_frame"]["f_lmd"]
     assert metrics["self_driven"]["psnr"] > metrics["nearest_frame"]["psnr"] > metrics["mean_frame"]["psnr"]
-    assert metrics["speech_driven"]["lse_c"] == "not measured (SyncNet weights absent)"
+    assert metrics["speech_driven"]["lse_c"] == "not measured (SyncNet weights absent: evaluate.lip_sync is none)"
     assert metrics["mean_frame"]["csim"] == "not measured (evaluate.identity is none)"
     assert (metrics["speech_driven"]["av_offset"], metrics["self_driven"]["av_confidence"]) == (2, 0.5)
     assert metrics["self_driven"]["mouth_lag"].startswith("not measured (a mouth does not move, or fewer than 48")
@@ -110,6 +111,36 @@ def test_never_less_than_the_held_out_part_never_more_than_the_clip(folder: Subj
     evaluate.run(folder, EvaluateParams(render_seconds=1000, self_driven_seconds=0))
     assert sum(1 for _ in read_frames(folder.render)) == FRAMES
     assert sum(1 for _ in read_frames(folder.self_driven)) == FRAMES - TRAIN
+
+
+def test_syncnet_is_asked_where_it_is_wanted(folder: SubjectFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadInput, match=r"syncnet_v2\.model is missing, and evaluate\.lip_sync is syncnet"):
+        evaluate.run(folder, EvaluateParams(lip_sync="syncnet"))
+    seen: dict[int, list[np.ndarray]] = {}
+
+    class Score:
+        def __init__(self, network: str):
+            assert network == "the network"
+
+        def add(self, picture: np.ndarray, points: np.ndarray) -> None:
+            assert points.shape == (68, 2)
+            seen.setdefault(id(self), []).append(picture.copy())
+
+        def result(self, sound: np.ndarray) -> Agreement | None:
+            assert len(sound) == 4 * 640
+            return None if len(seen) == 0 else Agreement(7.5, 6.5, 1)
+
+    monkeypatch.setattr(evaluate, "read_syncnet", lambda path: "the network")
+    monkeypatch.setattr(evaluate, "LipSyncScore", Score)
+    evaluate.run(folder, EvaluateParams(lip_sync="syncnet", render_seconds=0))
+    metrics = read_metrics(folder.metrics, "x")
+    for method in ("truth", "self_driven", "speech_driven"):
+        assert (metrics[method]["lse_d"], metrics[method]["lse_c"], metrics[method]["lse_offset"]) == (7.5, 6.5, 1)
+    assert metrics["flame_driven"]["lse_c"].startswith("not measured")
+    truth, own, _ = seen.values()
+    assert [len(pictures) for pictures in seen.values()] == [4, 4, 4]
+    np.testing.assert_array_equal(truth, list(read_frames(folder.video))[TRAIN:])
+    assert np.mean(np.array(own, int) - truth) == pytest.approx(FakePortrait.offset, abs=3)
 
 
 def test_same_input_gives_the_same_files(folder: SubjectFolder) -> None:
