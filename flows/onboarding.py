@@ -6,7 +6,6 @@ The folder is built beside its final place under a name that git and DVC ignore,
 import hashlib
 import os
 import re
-import secrets
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from flows.environment import stage_environment
 from flows.gates import Quarantined, ask_gates, failing, lift, quarantine, stopped_at_the_gates
+from flows.half_made import in_the_making, remove_left
 from flows.pipeline import GITIGNORE, PipelineWriter
 from tasks.artifacts.atomic import write_text
 from tasks.artifacts.layout import SubjectFolder, check_subject_id
@@ -139,9 +139,9 @@ def _record(request: Request, digest: str, size: int, gates: list[GateRecord]) -
 
 
 def _build(root: Path, folder: SubjectFolder, request: Request, gates: list[GateRecord]) -> None:
-    temporary = SubjectFolder(folder.root.with_name(f".incoming-{secrets.token_hex(4)}"))
-    temporary.root.mkdir(parents=True)
-    try:
+    remove_left(folder.root.parent)  # what a killed registration left may be gigabytes
+    with in_the_making(folder.root.parent) as place:
+        temporary = SubjectFolder(place)
         record = _record(request, *copy_hashed(request.video, temporary.source), gates)
         write_subject(temporary.record, record)
         text = PipelineWriter(root).render(request.subject, request.profile)
@@ -153,8 +153,6 @@ def _build(root: Path, folder: SubjectFolder, request: Request, gates: list[Gate
             if folder.root.exists():
                 raise BadInput(f"subject {folder.id!r} was registered by another process meanwhile") from error
             raise
-    finally:
-        shutil.rmtree(temporary.root, ignore_errors=True)
 
 
 def copy_hashed(source: Path, destination: Path) -> tuple[str, int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from flows.bridge.fingerprint import Memory
 from flows.bridge.graph import SHARED, Graph, Stage, read_graph, subject_ids
 from flows.bridge.repair import release_dead_locks, remove_torn_locks
+from flows.half_made import remove_left
 from flows.onboarding import complete
 from flows.pipeline import PipelineWriter
 from tasks.artifacts.layout import SubjectFolder, check_subject_id
@@ -70,6 +71,7 @@ def make_plan(root: Path, targets: Sequence[Target] | None = None, write: bool =
     plan = Plan()
     if write:
         release_dead_locks(root)
+        remove_left(root / "data" / "subjects")
     everything = targets is None
     wanted = [Target(subject) for subject in subject_ids(root)] if targets is None else list(targets)
     subjects: list[str] = []

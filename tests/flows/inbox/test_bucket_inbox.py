@@ -8,6 +8,7 @@ import yaml
 from flows.fleet import Fleet, open_fleet
 from flows.inbox import bucket
 from flows.inbox.taking import Taken, take_in
+from tasks.artifacts.subject import read_subject
 from tasks.errors import BadInput, StageFailed
 from tests.flows.toy import Toy
 
@@ -154,6 +155,72 @@ def test_what_cannot_be_used_is_put_aside_in_the_bucket_with_the_reason(toy: Toy
     reason = next(name for name in names if name.startswith("rejected/anna") and name.endswith(".reason.txt"))
     assert inbox.read(reason) == b"no face in the first 100 frames: film one face\n"
     assert inbox.read(reason.replace(".reason.txt", ".mp4")) == b"bad video"
+
+
+def test_what_fails_the_gates_goes_to_quarantine_in_the_bucket_and_can_be_forced(toy: Toy, inbox: Bucket) -> None:
+    inbox.put("anna.mp4", b"short")
+    inbox.put("anna.yaml", ANNA)
+    taken = take(toy)
+    assert taken.subjects == []
+    assert taken.rejected == {}
+    assert taken.quarantined["anna.mp4"].id == "anna"
+    names = inbox.names()
+    assert [name.partition("-")[0] for name in names] == ["quarantine/anna"] * 3
+    by_kind = {name.partition(".")[2]: name for name in names}
+    assert b"duration 4.2 s" in inbox.read(by_kind["reason.txt"])
+    assert inbox.read(by_kind["mp4"]) == b"short"
+    assert read_subject(toy.folder("anna") / "subject.yaml").status == "quarantined"
+    assert not (toy.folder("anna") / "source.video").exists()
+    assert take(toy) == Taken()  # what is aside stays aside
+
+    # Put back with a word to force it, it is taken.
+    ticket = yaml.safe_load(inbox.read(by_kind["yaml"]))
+    inbox.put("anna.mp4", inbox.read(by_kind["mp4"]))
+    inbox.put("anna.yaml", {**ticket, "force": True})
+    assert take(toy).subjects == ["anna"]
+    assert read_subject(toy.folder("anna") / "subject.yaml").forced == ["duration"]
+    assert inbox.names() == names
+
+
+@pytest.mark.parametrize("place", ["put_object", "copy", "_delete"])
+def test_quarantine_cut_short_anywhere_ends_with_one_copy_aside(
+    toy: Toy, inbox: Bucket, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut before the reason, between the copies, or between the deletions; the next run makes it whole."""
+    inbox.put("anna.mp4", b"short")
+    inbox.put("anna.yaml", ANNA)
+    calls = 0
+
+    def second_dies(function: Callable[..., object]) -> Callable[..., object]:
+        def called(*arguments: object, **named: object) -> object:
+            nonlocal calls
+            calls += 1
+            if calls == (1 if place == "put_object" else 2):
+                raise KeyboardInterrupt
+            return function(*arguments, **named)
+
+        return called
+
+    with pytest.MonkeyPatch.context() as patch:
+        aside = bucket.ObjectPair.set_aside
+
+        def cut(pair: bucket.ObjectPair, where: str, reason: str) -> None:
+            target = pair if place == "_delete" else pair._client
+            patch.setattr(target, place, second_dies(getattr(target, place)))
+            aside(pair, where, reason)
+
+        patch.setattr(bucket.ObjectPair, "set_aside", cut)
+        with pytest.raises(KeyboardInterrupt):
+            take(toy)
+    taken = take(toy)
+    assert taken.subjects == []
+    assert taken.rejected == {}
+    names = inbox.names()
+    left = ["anna.yaml"] if place == "_delete" else []  # a ticket alone makes no other video a subject
+    assert [name for name in names if "/" not in name] == left
+    kinds = [name.partition(".")[2] for name in names if name.startswith("quarantine/")]
+    assert kinds == ["mp4", "reason.txt", "yaml"]
+    assert read_subject(toy.folder("anna") / "subject.yaml").status == "quarantined"
 
 
 def test_no_bucket_and_no_server_are_one_line(toy: Toy, inbox: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
