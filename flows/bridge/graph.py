@@ -6,13 +6,13 @@ root, so only those are loaded; DVC still parses them, builds the graph and deci
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dvc.repo import Repo
     from dvc.stage import Stage as DvcStage
 
 SHARED = ""  # the unit of the root's own stages; every other unit is a subject id
@@ -95,6 +95,7 @@ def read_graph(root: Path, subjects: Iterable[str], shared: bool = True) -> Grap
     graph = Graph()
     units = [*([SHARED] if shared else []), *subjects]
     owner: dict[str, str] = {}
+    once = _Once()
     with Repo(str(root), _wait_for_lock=True) as repo, lock_repo(repo):
         indexes = []
         for unit in units:
@@ -118,11 +119,41 @@ def read_graph(root: Path, subjects: Iterable[str], shared: bool = True) -> Grap
             upstream = tuple(
                 _address(root, other) for other in sorted(dvc_graph.successors(stage), key=order.__getitem__)
             )
-            graph.stages[address] = _read_stage(root, repo, stage, owner[address], upstream)
+            once.teach(stage)
+            graph.stages[address] = _read_stage(root, stage, owner[address], upstream)
     return graph
 
 
-def _read_stage(root: Path, repo: "Repo", stage: "DvcStage", unit: str, upstream: tuple[str, ...]) -> Stage:
+class _Once:
+    """Lets DVC ask each question about a dependency once.
+
+    The stages of all subjects depend on the same forty modules and on params.yaml, which DVC would look up, or parse,
+    for each of them anew.
+    """
+
+    def __init__(self) -> None:
+        self._answers: dict[tuple[Any, ...], Any] = {}
+
+    def teach(self, stage: "DvcStage") -> None:
+        """Make the dependencies of ``stage`` ask here."""
+        from dvc.dependency.param import ParamsDependency
+
+        for dep in stage.deps:
+            if isinstance(dep, ParamsDependency):
+                self._replace(dep, "read_params", (dep.fs_path, *dep.params))
+            elif dep.protocol == "local":
+                self._replace(dep, "get_hash", (dep.fs_path, dep.hash_name, dep.use_cache))
+
+    def _replace(self, dep: Any, method: str, key: tuple[Any, ...]) -> None:
+        setattr(dep, method, partial(self._ask, (method, *key), getattr(dep, method)))
+
+    def _ask(self, key: tuple[Any, ...], question: Callable[[], Any]) -> Any:
+        if key not in self._answers:
+            self._answers[key] = question()
+        return self._answers[key]
+
+
+def _read_stage(root: Path, stage: "DvcStage", unit: str, upstream: tuple[str, ...]) -> Stage:
     from dvc.dependency.param import ParamsDependency
 
     address = _address(root, stage)
