@@ -93,8 +93,8 @@ def give_flows(toy: Toy) -> None:
 
 
 @contextmanager
-def worker(toy: Toy, address: str, **settings: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """A process worker of the checkout; its output goes to ``worker.log`` beside it."""
+def worker(toy: Toy, address: str, limit: int = 4, **settings: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A worker of the checkout for ``limit`` flows at once; its output goes to ``NAME-worker.log`` beside it."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT", "PYTHONPATH"))}
     environment = {
         **kept,
@@ -104,7 +104,7 @@ def worker(toy: Toy, address: str, **settings: str) -> Iterator["subprocess.Pope
         "ERLNET_ROOT": str(toy.root),
         **settings,
     }
-    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "erlnet", "--limit", "4",
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "erlnet", "--limit", str(limit),
                "--name", toy.root.name]  # fmt: skip
     with (toy.root.parent / f"{toy.root.name}-worker.log").open("ab") as log:
         process = subprocess.Popen(
