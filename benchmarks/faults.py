@@ -14,7 +14,8 @@ from pathlib import Path
 
 from benchmarks.machine import describe
 from tests.faults.fleet import Fleet, prefect_server, prepare
-from tests.faults.scenarios import SCENARIOS, Account, CannotInject, Scenario, suffer
+from tests.faults.scenarios import SCENARIOS
+from tests.faults.suffering import Account, CannotInject, Scenario, suffer
 from tests.flows.toy import Toy
 
 
@@ -65,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
                     print(f"| {scenario.name} | not injected: {reason} | | | | | |", flush=True)
                     continue
                 finally:
-                    fleet.kill_all()
+                    fleet.close()
                 failed = failed or bool(judge(account))
                 print(row(scenario, account, root), flush=True)
     print(f"\n{describe()}; load average at the end {os.getloadavg()[0]:.1f}")

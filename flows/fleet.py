@@ -13,6 +13,7 @@ from flows.limits.leases import Leases, server_in_use
 from flows.limits.slots import Slots
 from flows.onboarding import Request, register
 from flows.remote.sharing import Sharing
+from flows.server.watch import Watch, watching
 from flows.settings import Settings, load_settings
 from tasks.errors import TaskError
 
@@ -22,14 +23,14 @@ logger = logging.getLogger(__name__)
 
 
 class Fleet:
-    """The means of one flow run.  sharing: None where this checkout works alone.
+    """The means of one flow run.  sharing: None where this checkout works alone.  watch: None without a common server.
 
     unsent: why something that was finished here could not be sent to the other machines.
     """
 
     def __init__(
         self, root: Path, settings: Settings, groups: ProcessGroups, slots: Slots, claims: Claims,
-        sharing: Sharing | None,
+        sharing: Sharing | None, watch: Watch | None = None,
     ):  # fmt: skip
         self.root = root
         self.settings = settings
@@ -37,7 +38,13 @@ class Fleet:
         self.slots = slots
         self.claims = claims
         self.sharing = sharing
+        self.watch = watch
         self.unsent: list[str] = []
+
+    @property
+    def server_gone(self) -> bool:
+        """Whether the common server has been away for too long: what runs is finished, nothing more is begun."""
+        return self.watch is not None and self.watch.gone
 
     def tell(self, kind: str, **facts: str) -> None:
         """Tell the operator's file and webhook of an event."""
@@ -86,11 +93,16 @@ class Fleet:
 def open_fleet(root: Path) -> Iterator[Fleet]:
     """The means of the checkout at ``root``, by its settings.  At the end no process and no claim is left."""
     settings = load_settings()
+    with watching(settings.server_patience) as watch, watch.working() if watch else contextlib.nullcontext():
+        yield from _open(root, settings, watch)
+
+
+def _open(root: Path, settings: Settings, watch: Watch | None) -> Iterator[Fleet]:
     folder = root / ".dvc" / "tmp" / "erlnet"
     groups = ProcessGroups()
     leases = None
     if (settings.share or settings.fleet_slots) and server_in_use():
-        leases = Leases(folder / "leases")
+        leases = Leases(folder / "leases", watch)
     slots = Slots(folder / "slots", settings.slots, settings.fleet_slots, leases)
     claims = Claims(folder / "claims", leases if settings.share else None)
     sharing = Sharing(root, settings, groups) if settings.share else None
@@ -99,7 +111,7 @@ def open_fleet(root: Path) -> Iterator[Fleet]:
             leases.release_orphans()
         elif settings.share:
             logger.warning("no common Prefect server (PREFECT_API_URL): two machines must not work on one subject")
-        yield Fleet(root, settings, groups, slots, claims, sharing)
+        yield Fleet(root, settings, groups, slots, claims, sharing, watch)
     finally:
         groups.end_all()
         if leases is not None:

@@ -38,6 +38,8 @@ def reproduce(
     plan = make_plan(fleet.root, targets)
     logger.info("%d stages to run, %d subjects up to date", len(plan.stages), len(plan.up_to_date))
     outcome = run_plan(fleet, plan, limit, timeout)
+    if fleet.watch is not None and fleet.watch.gone:
+        raise StageFailed(fleet.watch.complaint)
     for message in [*outcome.messages, *fleet.unsent]:
         logger.error("%s", message)
     if outcome.failed or fleet.unsent or plan.broken:

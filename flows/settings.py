@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     events: str = ""
     webhook: str = Field("", pattern=r"^(https?://.+)?$")
     keep_days: float = Field(30.0, gt=0)
+    server_patience: float = Field(120.0, gt=0)
 
     @classmethod
     def settings_customise_sources(

@@ -87,7 +87,8 @@ def run_plan(fleet: "Fleet", plan: Plan, limit: int, timeout: float | None = Non
 
     A stage is submitted when what it needs is done, so that a waiting one takes nobody's place.  A failed stage takes
     what follows it out of the run and leaves everything else alone.  A subject that another flow works on is left until
-    that is over.  However this ends, no process is left.
+    that is over.  Where the common server is gone what runs is finished and nothing more begun.  However this ends, no
+    process is left.
     """
     return _Run(fleet, plan, limit, timeout).run()
 
@@ -111,8 +112,9 @@ class _Run:
     def run(self) -> Outcome:
         try:
             while self._waiting or self._running:
-                self._start_ready()
-                if not self._running and not self._ready():
+                if not self._fleet.server_gone:
+                    self._start_ready()
+                if not self._running and (self._fleet.server_gone or not self._ready()):
                     break
                 try:
                     # Also woken to claim subjects that others worked on.

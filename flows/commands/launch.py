@@ -18,6 +18,8 @@ def run_flow(flow: Any, parameters: dict[str, Any], limit: int | None = None) ->
     from prefect.settings import PREFECT_API_URL
 
     from flows.outcome import raise_unless_completed
+    from flows.server.watch import watching
+    from flows.settings import load_settings
 
     embedded_server.start()
     # It comes at the interpreter's exit, after our own last word, which should stay the last.
@@ -25,7 +27,8 @@ def run_flow(flow: Any, parameters: dict[str, Any], limit: int | None = None) ->
     if limit is not None:
         parameters = {**parameters, "limit": limit}
     try:
-        state = flow(**parameters, return_state=True)
+        with watching(load_settings().server_patience):
+            state = flow(**parameters, return_state=True)
     except ParameterTypeError as error:
         raise BadInput(" ".join(str(error).split())) from None
     except (TransportError, RuntimeError) as error:

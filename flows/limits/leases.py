@@ -1,7 +1,8 @@
 """Slots of Prefect's global concurrency limits, for as long as a lease on them is renewed.
 
 The server takes a slot back when its lease runs out, so a machine that dies blocks nobody for longer than LEASE.  Where
-only the process died, the next one in the same checkout hands its leases back at once: they are noted in files.
+only the process died, the next one in the same checkout hands its leases back at once: they are noted in files.  A
+server that was away for longer than LEASE has taken slots back that are in use: they are taken anew at once.
 """
 
 import contextlib
@@ -9,10 +10,13 @@ import json
 import logging
 import os
 import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from flows.server.watch import Watch
 from tasks.artifacts.atomic import write_text
 from tasks.artifacts.run_record import identity
 from tasks.errors import StageFailed
@@ -22,7 +26,9 @@ if TYPE_CHECKING:
 
 LEASE = 60.0  # seconds, the least that the server grants
 RENEWAL = 15.0  # seconds between renewals: three may fail
+AGAIN = 2.0  # seconds before a renewal that failed is tried again
 LOCKED = 423  # HTTP status: no slot is free
+BUSY = (408, 429, 502, 503, 504)  # HTTP statuses: ask again
 GONE = 410  # HTTP status: no such lease
 
 logger = logging.getLogger(__name__)
@@ -35,41 +41,60 @@ def server_in_use() -> bool:
     return bool(PREFECT_API_URL.value())
 
 
-class Leases:
-    """The slots this process holds.  folder: where they are noted for whoever comes after a crash."""
+@dataclass
+class _Held:
+    """Slots in use.  lease: the one they are held by now."""
 
-    def __init__(self, folder: Path):
+    name: str
+    occupy: int
+    lease: UUID
+
+
+class Leases:
+    """The slots this process holds.
+
+    folder: where they are noted for whoever comes after a crash.  watch: tells a server that restarts from one that
+    stays away; without one nobody waits for a server that does not answer.
+    """
+
+    def __init__(self, folder: Path, watch: Watch | None = None):
         self._folder = folder
+        self._watch = watch
         self._lock = threading.Lock()
-        self._held: set[UUID] = set()
+        self._held: dict[UUID, _Held] = {}  # by the lease that ``acquire`` gave
         self._client: SyncPrefectClient | None = None
         self._stop = threading.Event()
         self._renewer: threading.Thread | None = None
 
     def acquire(self, name: str, limit: int, occupy: int = 1) -> UUID | None:
-        """Take ``occupy`` slots of the global limit ``name`` if they are free, else return None.
+        """Take ``occupy`` slots of the global limit ``name`` if they are free, else return None: ask again.
 
         A limit that does not exist is made, with ``limit`` slots; one that does is left as the operator set it.
-        Raises StageFailed where the server does not answer.
+        Raises StageFailed where the server refuses, or has not answered for as long as the watch is patient.
         """
         from httpx import HTTPError, HTTPStatusError
 
         try:
-            answer = self._take(name, occupy)
-            if not answer["limits"]:  # no such limit
-                self._create(name, limit)
+            with _tries(1):
                 answer = self._take(name, occupy)
+                if not answer["limits"]:  # no such limit
+                    self._create(name, limit)
+                    answer = self._take(name, occupy)
+                    if not answer["limits"]:  # another is making it and not done
+                        return None
         except HTTPStatusError as error:
-            if error.response.status_code == LOCKED:
+            if error.response.status_code in (LOCKED, *BUSY):
                 return None
             raise StageFailed(f"the Prefect server refused a slot of {name}: {error}") from None
         except HTTPError as error:
-            raise StageFailed(f"the Prefect server gave no slot of {name}: {error or type(error).__name__}") from None
+            if self._watch is not None and not self._watch.gone:
+                return None
+            why = self._watch.complaint if self._watch else error or type(error).__name__
+            raise StageFailed(f"the Prefect server gave no slot of {name}: {why}") from None
         lease = UUID(answer["lease_id"])
-        note = {"pid": os.getpid(), "process": identity(os.getpid())}  # no name: a removed subject leaves no trace
-        write_text(self._folder / f"{lease}.json", json.dumps(note) + "\n")
+        self._note(lease)
         with self._lock:
-            self._held.add(lease)
+            self._held[lease] = _Held(name, occupy, lease)
             if self._renewer is None:
                 self._renewer = threading.Thread(target=self._renew, name="leases", daemon=True)
                 self._renewer.start()
@@ -77,13 +102,9 @@ class Leases:
 
     def release(self, lease: UUID) -> None:
         """Give the slots back.  Where the server does not answer they are free when the lease runs out."""
-        from httpx import HTTPError
-
         with self._lock:
-            self._held.discard(lease)
-        with contextlib.suppress(HTTPError):
-            self._connected().release_concurrency_slots_with_lease(lease)
-        (self._folder / f"{lease}.json").unlink(missing_ok=True)
+            held = self._held.pop(lease, None)
+        self._hand_back(held.lease if held else lease)
 
     def release_orphans(self) -> None:
         """Hand back what processes of this checkout held that are no more."""
@@ -91,7 +112,7 @@ class Leases:
             with contextlib.suppress(OSError, ValueError, KeyError):
                 note = json.loads(path.read_text(encoding="utf-8"))
                 if identity(note["pid"]) != note["process"]:
-                    self.release(UUID(path.stem))
+                    self._hand_back(UUID(path.stem))
 
     def close(self) -> None:
         """Release everything and stop renewing."""
@@ -103,6 +124,17 @@ class Leases:
         if self._client is not None:
             self._client.__exit__(None, None, None)
             self._client = None
+
+    def _note(self, lease: UUID) -> None:
+        note = {"pid": os.getpid(), "process": identity(os.getpid())}  # no name: a removed subject leaves no trace
+        write_text(self._folder / f"{lease}.json", json.dumps(note) + "\n")
+
+    def _hand_back(self, lease: UUID) -> None:
+        from httpx import HTTPError
+
+        with contextlib.suppress(HTTPError), _tries(3):
+            self._connected().release_concurrency_slots_with_lease(lease)
+        (self._folder / f"{lease}.json").unlink(missing_ok=True)
 
     def _take(self, name: str, occupy: int) -> dict[str, Any]:
         answer = self._connected().increment_concurrency_slots_with_lease(
@@ -126,15 +158,56 @@ class Leases:
             return self._client
 
     def _renew(self) -> None:
+        pause = RENEWAL
+        while not self._stop.wait(pause):
+            with _tries(1):
+                renewed = [self._renew_one(key, held) for key, held in list(self._held.items())]
+            pause = RENEWAL if all(renewed) else AGAIN
+
+    def _renew_one(self, key: UUID, held: _Held) -> bool:
+        """Whether the slots are safe, or lost for good; else it is tried again soon."""
         from httpx import HTTPError, HTTPStatusError
 
-        while not self._stop.wait(RENEWAL):
-            for lease in list(self._held):
-                try:
-                    self._connected().renew_concurrency_lease(lease, LEASE)
-                except HTTPStatusError as error:
-                    if error.response.status_code == GONE and lease in self._held:
-                        logger.warning("the Prefect server took slot %s back: it was not renewed in time", lease)
-                        self._held.discard(lease)
-                except HTTPError as error:
-                    logger.warning("slot %s could not be renewed yet: %s", lease, error or type(error).__name__)
+        try:
+            try:
+                self._connected().renew_concurrency_lease(held.lease, LEASE)
+            except HTTPStatusError as error:
+                if error.response.status_code != GONE:
+                    raise
+                self._take_anew(key, held)
+        except HTTPStatusError as error:
+            if error.response.status_code != LOCKED:
+                logger.warning("slot of %s could not be renewed yet: %s", held.name, error)
+                return False
+            with self._lock:
+                self._held.pop(key, None)
+            logger.warning(
+                "the Prefect server gave a slot of %s to somebody else: it was not renewed in time", held.name
+            )
+        except HTTPError as error:
+            logger.debug("slot of %s could not be renewed yet: %s", held.name, error or type(error).__name__)
+            return False
+        return True
+
+    def _take_anew(self, key: UUID, held: _Held) -> None:
+        """Take slots again that the server took back.  Raises HTTPError."""
+        answer = self._take(held.name, held.occupy)
+        if not answer["limits"]:  # somebody deleted the limit: there is nothing to hold any more
+            return
+        lease = UUID(answer["lease_id"])
+        self._note(lease)
+        (self._folder / f"{held.lease}.json").unlink(missing_ok=True)
+        with self._lock:
+            held.lease = lease
+            released = key not in self._held
+        if released:  # meanwhile
+            self._hand_back(lease)
+
+
+@contextlib.contextmanager
+def _tries(count: int) -> Iterator[None]:
+    """Prefect's client would try each call six times, for a minute; who calls here asks again, or need not."""
+    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: count - 1}):
+        yield

@@ -32,4 +32,4 @@ def fleet(prepared: Path, tmp_path: Path) -> Iterator[Fleet]:
     shutil.copytree(prepared, root, symlinks=True)
     fleet = Fleet(Toy(root))
     yield fleet
-    fleet.kill_all()
+    fleet.close()

@@ -42,12 +42,14 @@ class Ended:
 class Fleet:
     """A toy checkout and the commands that a person gives in it, each a process of its own.
 
-    server: address of a Prefect server; without one every command starts its own, as on a laptop.
+    server: address of a Prefect server; without one every command starts its own, as on a laptop.  later: what is to be
+    done when it is over.
     """
 
     def __init__(self, toy: Toy, server: str | None = None, extra: dict[str, str] | None = None):
         self.toy = toy
         self.root = toy.root
+        self.later = contextlib.ExitStack()
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT")}
         self.environment = {
             **kept,
@@ -144,6 +146,11 @@ class Fleet:
                 with contextlib.suppress(psutil.Error):
                     process.send_signal(number)
         psutil.wait_procs(victims, timeout=10)
+
+    def close(self) -> None:
+        """Nothing is left, not even what a fault has started beside it."""
+        self.kill_all()
+        self.later.close()
 
     def expected(self, subject: str, stage: str) -> bytes:
         """What the artifact of a stage holds."""

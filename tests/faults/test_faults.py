@@ -8,7 +8,8 @@ import os
 import pytest
 
 from tests.faults.fleet import Fleet
-from tests.faults.scenarios import SCENARIOS, CannotInject, Scenario, suffer
+from tests.faults.scenarios import SCENARIOS
+from tests.faults.suffering import CannotInject, Scenario, suffer
 
 
 @pytest.mark.slow

@@ -9,10 +9,15 @@ import time
 from pathlib import Path
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from flows.limits import leases as module
 from flows.limits.claims import Claims
 from flows.limits.leases import Leases
 from flows.limits.slots import Slots
+from flows.server.watch import Watch
+from tasks.errors import StageFailed
+from tests.flows.machines import wait_for
 from tests.flows.toy import PROJECT
 
 
@@ -115,3 +120,36 @@ def test_slots_of_the_fleet_and_claims_hold_across_machines(tmp_path: Path) -> N
     finally:
         for leases in machines:
             leases.close()
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_slots_that_a_restarted_server_took_back_are_taken_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Away for longer than a lease, a server gives the slots of stages that still run back to all."""
+    monkeypatch.setattr(module, "RENEWAL", 0.3)
+    mine, other = Leases(tmp_path / "mine"), Leases(tmp_path / "other")
+    try:
+        lease = mine.acquire("erlnet-taken-back", 1)
+        assert lease is not None
+        other.release(lease)  # what the server does when it runs out
+        assert wait_for(lambda: [path for path in (tmp_path / "mine").glob("*.json") if path.stem != str(lease)], 30)
+        assert other.acquire("erlnet-taken-back", 1) is None
+        mine.release(lease)
+        assert wait_for(lambda: other.acquire("erlnet-taken-back", 1), 30)
+        assert list((tmp_path / "mine").glob("*.json")) == []
+    finally:
+        mine.close()
+        other.close()
+
+
+def test_without_an_answer_slots_are_asked_for_until_the_server_is_held_to_be_gone(tmp_path: Path) -> None:
+    watch = Watch("http://127.0.0.1:9/api", 3600.0)
+    with temporary_settings({PREFECT_API_URL: watch.address}):
+        leases = Leases(tmp_path, watch)
+        assert leases.acquire("erlnet-cpu", 1) is None
+        watch._silent_since, watch._in_vain = time.monotonic() - 3601.0, 3
+        with pytest.raises(StageFailed, match=r"has not answered for 3600 s: what is finished is kept"):
+            leases.acquire("erlnet-cpu", 1)
+        with pytest.raises(StageFailed, match="the Prefect server gave no slot of erlnet-cpu"):
+            Leases(tmp_path).acquire("erlnet-cpu", 1)
