@@ -5,6 +5,7 @@ docs/decisions/0005-audio-driven-flame.md.  Only the training part of the clip i
 rest, beside mean motion and ridge regression.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,7 @@ from models.adf.eyes import EyeHabits, learn_habits
 from models.adf.geometry import expression_metric
 from models.adf.motion import POSE, expression_channels
 from models.adf.network import Adf, Motion
-from models.adf.training import TrainingPlan, train
+from models.adf.training import TrainingLog, TrainingPlan, train
 from models.flame.head import FlameHead
 from tasks.artifacts.adf import TrainedAdf, write_adf
 from tasks.artifacts.curve import write_curve
@@ -46,7 +47,8 @@ class AdfParams:
     expression_components, pose_components: coordinates kept of each branch.  expression_codes, expression_levels,
     pose_codes, pose_levels: size and number of the residual codebooks.  speech_components: principal components kept
     of the speech encoder's features.  context: frames on each side that the closed-form skip path hears.  supports:
-    most training frames that support the skip path.  width, layers, heads, dropout: of the transformers.
+    most training frames that support the skip path.  width, layers, heads, dropout: of the transformers.  members:
+    networks from speech to expression, which share expression_steps and whose motion is averaged.
     space_steps: of each VQ-VAE; embedding_steps, expression_steps, pose_steps: of the other trainings; batch: windows
     a step.  contrastive_weight: of the contrastive speech loss.  lively: spread that the mouth is brought to, as a
     share of the true one.  seed: of everything random.
@@ -68,6 +70,7 @@ class AdfParams:
     layers: int = 2
     heads: int = 4
     dropout: float = 0.2
+    members: int = 3
     space_steps: int = 400
     embedding_steps: int = 250
     expression_steps: int = 300
@@ -83,6 +86,17 @@ def run(folder: SubjectFolder, params: AdfParams) -> TrainedAdf:
 
     Raises MissingInput, DamagedArtifact, or StageFailed where too little of the clip is usable.
     """
+    trained, sequence, speech, head, log = learn(folder, params)
+    write_adf(folder.adf, trained)
+    write_curve(folder.adf_curve, log.curve)
+    write_metrics(folder.adf_metrics, evaluate(trained, sequence, speech, head, log.facts))
+    return trained
+
+
+def learn(
+    folder: SubjectFolder, params: AdfParams, change: Callable[[Adf], None] | None = None
+) -> tuple[TrainedAdf, FlameSequence, SpeechTrack, FlameHead, TrainingLog]:
+    """Train; nothing is written.  change: is given the untrained network (for ablations).  Raises as ``run``."""
     sequence, speech = read_flame(folder.flame), read_speech(folder.speech)
     head_path = AssetFolder.default().open_head
     head = read_head(head_path)
@@ -96,6 +110,8 @@ def run(folder: SubjectFolder, params: AdfParams) -> TrainedAdf:
             "are needed: onboard a longer video, or one in which the face stays visible"
         )
     network = build(params, sequence.expression.shape[1], speech.groups, frames)
+    if change is not None:
+        change(network)
     # Networks this small gain nothing from a second thread, and one thread adds up in the same order everywhere.
     torch.set_num_threads(1)
     shape = torch.tensor(sequence.shape)
@@ -121,10 +137,7 @@ def run(folder: SubjectFolder, params: AdfParams) -> TrainedAdf:
         encoder=speech.encoder,
         parts=sequence.parts,
     )
-    write_adf(folder.adf, trained)
-    write_curve(folder.adf_curve, log.curve)
-    write_metrics(folder.adf_metrics, evaluate(trained, sequence, speech, head, log.facts))
-    return trained
+    return trained, sequence, speech, head, log
 
 
 def training_runs(sequence: FlameSequence, speech: SpeechTrack, start: int, stop: int) -> list[Run]:
@@ -183,6 +196,7 @@ def build(params: AdfParams, expression: int, speech: tuple[tuple[str, int], ...
         layers=params.layers,
         heads=params.heads,
         dropout=params.dropout,
+        members=params.members,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(params.seed)

@@ -51,7 +51,7 @@ def generate_causally(
         before = max(0, start - adf.skip.radius + LEAD)
         skipped = adf.skip.over(heard[before:stop])[start - before :]
         style, space = manner.code, adf.expression_space
-        decoded = adf.to_expression(heard[None, start:stop], skipped[None], style, space).motion[0]
+        decoded = adf.to_expression(heard[None, start:stop], skipped[None], style, space)[0]
         excursion = (adf.fuse(skipped, decoded) - adf.rest) * manner.expression
         loudness = energy[max(0, stop - MEMORY) : stop]
         larger = swell(loudness, emphasis) * (1 - adf.stillness(loudness))

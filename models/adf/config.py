@@ -37,6 +37,7 @@ class AdfConfig:
     order; context: frames on each side that the ridge skip path sees.  window: frames of a
     training and generation window.  style_channels: width of the style code.  embedding_channels: width of the
     common space of speech and motion.  width, layers, heads, dropout: of the fusion transformers.
+    members: of the ensemble from speech to expression.
     """
 
     expression: BranchConfig
@@ -50,6 +51,7 @@ class AdfConfig:
     layers: int
     heads: int
     dropout: float
+    members: int
 
     @property
     def speech_channels(self) -> int:

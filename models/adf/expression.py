@@ -70,3 +70,16 @@ class SpeechToExpression(nn.Module):
             logits.append(head(x) - self.sharpness[level].exp() * distance)
             latent = latent + space.quantizer.expectation(level, logits[-1])
         return ExpressionOutput(torch.stack(logits, 2), space.decode(latent, frames))
+
+
+class ExpressionEnsemble(nn.Module):
+    """``members`` networks from speech to expression, trained one after the other from other beginnings; their motion
+    is averaged (bagging: Breiman 1996): with a minute of speech, one network's errors are mostly its own."""
+
+    def __init__(self, config: AdfConfig, speech: int):
+        super().__init__()
+        self.members = nn.ModuleList(SpeechToExpression(config, speech) for _ in range(config.members))
+
+    def forward(self, speech: Tensor, skip: Tensor, style: Tensor, space: MotionVqVae) -> Tensor:
+        """As ``SpeechToExpression``; motion [B, T, components]."""
+        return torch.stack([member(speech, skip, style, space).motion for member in self.members]).mean(0)

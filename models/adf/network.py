@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from models.adf.config import AdfConfig
 from models.adf.contrastive import SpeechMotionEmbedding
-from models.adf.expression import SpeechToExpression
+from models.adf.expression import ExpressionEnsemble
 from models.adf.manner import Manner, amplitude, swell
 from models.adf.motion import MotionBasis
 from models.adf.pose import PosePrior
@@ -59,7 +59,7 @@ class Adf(nn.Module):
         self.pose_space = MotionVqVae(config.pose, config.heads, config.dropout)
         self.style = StyleEncoder(expression + pose, config.style_channels, config.width, config.heads, config.dropout)
         self.embedding = SpeechMotionEmbedding(heard, expression, config.embedding_channels)
-        self.to_expression = SpeechToExpression(config, heard)
+        self.to_expression = ExpressionEnsemble(config, heard)
         self.to_pose = PosePrior(config, heard)
         self.register_buffer("gate", torch.tensor(0.5))
         self.register_buffer("gain", torch.eye(expression))
@@ -91,7 +91,7 @@ class Adf(nn.Module):
 
         def window(start: int, stop: int) -> Tensor:
             piece = slice(start, stop)
-            return self.to_expression(heard[None, piece], skipped[None, piece], style, self.expression_space).motion[0]
+            return self.to_expression(heard[None, piece], skipped[None, piece], style, self.expression_space)[0]
 
         return skipped, blend(len(heard), self.config.window, self.config.window // 2, window)
 

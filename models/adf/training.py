@@ -7,6 +7,7 @@ speech to expression with the style encoder; the pose prior; last the gate and t
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from models.adf.calibration import best_gate, gain_matrix
 from models.adf.contrastive import info_nce, nt_xent
 from models.adf.data import Run, Segment, WindowSampler, hold_back
+from models.adf.expression import SpeechToExpression
 from models.adf.motion import pose_metric
 from models.adf.network import Adf
 from models.adf.quantizer import perplexity
@@ -170,7 +172,8 @@ class _Trainer:
         """
         parameters = [p for module in modules for p in module.parameters()]
         optimiser = torch.optim.AdamW(parameters, self.plan.learning_rate, weight_decay=self.plan.weight_decay)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, self.plan.learning_rate, max(steps, 2), pct_start=0.1)
+        length = max(steps, 2) + (steps == 10)  # a rise of a tenth of ten steps would divide by zero
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, self.plan.learning_rate, length, pct_start=0.1)
         self.adf.eval()
         for module in modules:
             module.train()
@@ -259,14 +262,25 @@ class _Trainer:
         self._loop("embedding", [embedding], self.plan.embedding_steps, loss)
 
     def _train_expression(self) -> None:
-        adf, plan = self.adf, self.plan
-        network, space, style, sampler = adf.to_expression, adf.expression_space, adf.style, self._sampler(self.early)
-        for part in (space, adf.embedding):
+        adf, members = self.adf, list(self.adf.to_expression.members)
+        for part in (adf.expression_space, adf.embedding):
             part.requires_grad_(False)
+        whole, more = divmod(self.plan.expression_steps, len(members))
+        for place, member in enumerate(members):
+            self._train_member(cast(SpeechToExpression, member), whole + (place < more), first=place == 0)
+            self.log.facts[f"expression_{place + 1}_best_step"] = self.log.facts.pop("expression_best_step", 0.0)
+        for part in (adf.expression_space, adf.embedding):
+            part.requires_grad_(True)
+
+    def _train_member(self, network: SpeechToExpression, steps: int, first: bool) -> None:
+        """One network of the ensemble; the style encoder learns beside the ``first``."""
+        adf, plan = self.adf, self.plan
+        space, style, sampler = adf.expression_space, adf.style, self._sampler(self.early)
         network.calibrate(torch.cat([space.encode(s.expression[None])[0] for s in self.segments]), space)
+        style.requires_grad_(first)
 
         def judge() -> float:
-            decoded, skipped, truth = self._predict_late()
+            decoded, skipped, truth = self._predict_late(lambda *given: network(*given).motion)
             return float(F.mse_loss(0.5 * (decoded + skipped), truth))
 
         def loss() -> dict[str, Tensor]:
@@ -282,15 +296,16 @@ class _Trainer:
                 "codes": plan.codes_weight * F.cross_entropy(said.logits.flatten(0, 2), truth.flatten()),
                 "style": plan.style_weight * nt_xent(style(both[:, :half]), style(both[:, half:]), TEMPERATURE),
             }
+            if not first:
+                del terms["style"]
             if plan.contrastive_weight:
                 speech = adf.embedding.embed_speech(batch.heard)
                 agreement = info_nce(speech, adf.embedding.embed_motion(said.motion), TEMPERATURE, GAP)
                 terms["contrastive"] = plan.contrastive_weight * agreement
             return terms
 
-        self._loop("expression", [network, style], plan.expression_steps, loss, judge)
-        for part in (space, adf.embedding):
-            part.requires_grad_(True)
+        self._loop("expression", [network, style] if first else [network], steps, loss, judge)
+        style.requires_grad_(True)
 
     def _train_pose(self) -> None:
         adf, sampler = self.adf, self._sampler(self.segments)
@@ -311,19 +326,17 @@ class _Trainer:
     @torch.no_grad()
     def _settle(self) -> None:
         adf = self.adf
-        decoded, skipped, truth = self._predict_late()
+        decoded, skipped, truth = self._predict_late(adf.to_expression)
         adf.gate.copy_(best_gate(skipped, decoded, truth))
         every, real = (torch.cat([getattr(s, name) for s in self.segments]) for name in ("skipped", "expression"))
         matrix, gains = gain_matrix(every, real, skipped, skipped + adf.gate * (decoded - skipped), self.plan.lively)
         adf.gain.copy_(matrix)
         self.log.facts |= {"gate": float(adf.gate), "gain": max(gains, default=1.0), "gained": float(len(gains))}
 
-    def _predict_late(self) -> tuple[Tensor, Tensor, Tensor]:
-        """decoded, skipped and true expression motion [N, components] of the held-back frames."""
-        adf, style = self.adf, self._own_style()
-        decoded = [
-            adf.to_expression(s.heard[None], s.skipped[None], style, adf.expression_space).motion[0] for s in self.late
-        ]
+    def _predict_late(self, network: Callable[..., Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """decoded (by ``network``), skipped and true expression motion [N, components] of the held-back frames."""
+        space, style = self.adf.expression_space, self._own_style()
+        decoded = [network(s.heard[None], s.skipped[None], style, space)[0] for s in self.late]
         return (
             torch.cat(decoded),
             torch.cat([s.skipped for s in self.late]),

@@ -14,7 +14,7 @@ from tasks.artifacts.speech import SpeechTrack
 FRAMES, CHANNELS = 660, 10
 QUICK = AdfParams(
     window=48, width=32, layers=1, expression_codes=16, pose_codes=8, expression_levels=2, speech_components=10,
-    space_steps=40, embedding_steps=40, expression_steps=40, pose_steps=30, batch=8, supports=400,
+    members=2, space_steps=40, embedding_steps=40, expression_steps=40, pose_steps=30, batch=8, supports=400,
 )  # fmt: skip
 HASTY = dataclasses.replace(QUICK, space_steps=3, embedding_steps=3, expression_steps=3, pose_steps=3)
 

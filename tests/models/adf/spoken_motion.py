@@ -47,6 +47,7 @@ def small_network(supports: int = 300) -> Adf:
         layers=1,
         heads=4,
         dropout=0.1,
+        members=2,
     )
     torch.manual_seed(0)
     return Adf(config, supports)
