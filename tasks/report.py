@@ -37,7 +37,7 @@ from tasks.code_history import git_commit
 from tasks.errors import StageFailed
 from tasks.params import read_profiles
 from tasks.provenance import tool_version
-from tasks.reporting.curves import curve_svg, training_panels
+from tasks.reporting.curves import against_time, curve_svg, training_panels
 from tasks.reporting.facts import COLUMNS, LABELS, hashes, metrics_table, resources, verdict
 from tasks.reporting.lineage import stage_rows
 from tasks.reporting.players import repeated_player, spoken_player
@@ -101,6 +101,7 @@ def gather(folder: SubjectFolder, record: SubjectRecord, params: ReportParams) -
         read_landmarks(folder.landmarks),
     )
     masks = MaskReader(folder.masks)
+    nerf_curve = read_curve(folder.nerf_curve, "the nerf stage")
     metrics = read_metrics(folder.metrics, "the evaluate stage")
     evaluation = read_evaluation(folder.frame_metrics)
     most = round(params.video_megabytes * 1e6)
@@ -131,9 +132,10 @@ def gather(folder: SubjectFolder, record: SubjectRecord, params: ReportParams) -
         "training": [
             ("Audio to motion (ADF)", training_panels("adf", read_curve(folder.adf_curve, "the adf stage")),
              _flat(read_metrics(folder.adf_metrics, "the adf stage"))),
-            ("Motion to picture (DBF-NeRF)", training_panels("nerf", read_curve(folder.nerf_curve, "the nerf stage")),
+            ("Motion to picture (DBF-NeRF)", [*against_time("nerf", nerf_curve), *training_panels("nerf", nerf_curve)],
              _flat(read_metrics(folder.nerf_metrics, "the nerf stage"))),
         ],
+        "preview": picture_file(folder.nerf_preview),
         "parts": _parts(folder, table, flame, landmarks, masks),
         "licensed": [
             {"title": part.title, "stages": ", ".join(part.stages), "stands_in": part.stands_in}

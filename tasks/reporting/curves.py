@@ -97,6 +97,16 @@ def training_panels(name: str, columns: Mapping[str, np.ndarray]) -> list[tuple[
     ]
 
 
+def against_time(name: str, columns: Mapping[str, np.ndarray]) -> list[tuple[str, Markup]]:
+    """PSNR against seconds of training, as one panel; none where a curve has no such columns."""
+    figures = ("psnr_train", "psnr_held_out")
+    series = {figure.replace("_", " "): columns[figure] for figure in figures if figure in columns}
+    if "seconds" not in columns or not series:
+        return []
+    panel = curve_svg(f"{name}-time", columns["seconds"], series, "seconds of training", "dB")
+    return [("PSNR against training time", panel)]
+
+
 def _training_panel(name: str, x: np.ndarray, x_label: str, series: Mapping[str, np.ndarray]) -> Markup:
     only = next(iter(series)) if len(series) == 1 else ""
     readable = {label.replace("_", " "): values for label, values in series.items()}

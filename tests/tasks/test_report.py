@@ -23,7 +23,8 @@ from tasks.artifacts.landmarks import LandmarkTrack
 from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.subject import Consent
 from tasks.errors import MissingInput, StageFailed
-from tasks.reporting.curves import training_panels
+from tasks.preview import PreviewStrip
+from tasks.reporting.curves import against_time, training_panels
 from tasks.reporting.facts import metrics_table, verdict
 from tasks.reporting.lineage import stage_rows
 
@@ -53,6 +54,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> SubjectFolder:
         patch.setattr(evaluate, "Speaker", FakeSpeaker)
         evaluate.run(made, evaluate.EvaluateParams())
         run_record.finish(made.runs, run_record.begin(made.runs, "crop"), "done")
+        PreviewStrip(made.nerf_preview, [np.zeros((8, 8, 3), np.uint8)], False).add(
+            [np.ones((8, 8, 3), np.uint8)], ["a"]
+        )
 
         patch.setattr(tracking, "read_head", lambda path: None)
         patch.setattr(tracking, "Overlay", FakeOverlay)
@@ -103,7 +107,7 @@ def test_it_says_what_matters(folder: SubjectFolder) -> None:
         "only 4 held-out frames were measured", "LSE-C", "SyncNet weights absent", "open head (stands in for FLAME)",
         "fake matte", "ab" * 8, "4 of 44 frames held out", "the first 1.6 s were trained on", "nerf.safetensors",
         "BiSeNet", "no record (restored from the cache?)", "The track is good", "0.50 / 1.25 %", "0.37 %",
-        "The face was seen in every frame.", "erlnet overlay --subject",
+        "The face was seen in every frame.", "erlnet overlay --subject", "How the portrait came along",
     ):  # fmt: skip
         assert expected in text, expected
 
@@ -229,6 +233,14 @@ def test_training_panels_group_phases_and_parts() -> None:
     panels = training_panels("x", columns)
     assert [title for title, _ in panels] == ["space", "psnr"]
     assert "psnr held out" in panels[1][1]
+
+
+def test_psnr_against_time() -> None:
+    columns = {"step": np.arange(3.0), "seconds": np.arange(3.0) * 7, "psnr_train": np.arange(3.0) + 20}
+    [(title, svg)] = against_time("nerf", columns)
+    assert title == "PSNR against training time"
+    assert "seconds of training" in svg
+    assert against_time("nerf", {"step": np.arange(3.0), "loss": np.arange(3.0)}) == []
 
 
 def test_best_marks() -> None:
