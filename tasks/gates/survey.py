@@ -7,7 +7,7 @@ sound is read whole, up to ten minutes.  Where those frames show that somebody e
 pictures said, they are read once more, cut round that one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -201,13 +201,25 @@ def _face(survey: Survey, native: np.ndarray, crop: np.ndarray, mesh: np.ndarray
     outline = mesh[OVAL_POINTS, :2]
     survey.lost.append(lost_share(crop, outline))
     low, high = outline.min(0), outline.max(0)
-    survey.covered.append(covered_share(mesh[LIP_POINTS, :2], hands(crop)))
+    survey.covered.append(hidden_share(crop, mesh[LIP_POINTS, :2], hands))
     x0, y0 = np.floor(low * len(native) / CROP).clip(0).astype(int)
     x1, y1 = np.ceil(high * len(native) / CROP).astype(int)
     face = native[y0:y1, x0:x1]
     if min(face.shape[:2]) >= 16:
         radius = blur_radius(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY))
         survey.blur.append(radius / len(face))
+
+
+def hidden_share(picture: np.ndarray, lips: np.ndarray, hands: Callable[[np.ndarray], list[np.ndarray]]) -> float:
+    """Share of ``lips`` [L, 2] (pixels) that is behind hands in the picture uint8 [H, W, 3], and in its mirror image.
+
+    Now and then the detector takes a face for a hand, but not the same face mirrored; a hand is one either way.
+    """
+    share = covered_share(lips, hands(picture))
+    if share == 0:
+        return share
+    mirrored = lips * [-1, 1] + [picture.shape[1], 0]
+    return min(share, covered_share(mirrored, hands(np.ascontiguousarray(picture[:, ::-1]))))
 
 
 def _thinned(frames: Iterator[tuple[float, object]]) -> Iterator[tuple[float, object]]:

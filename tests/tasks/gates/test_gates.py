@@ -14,7 +14,7 @@ from tasks.check import GATES
 from tasks.gates import sync
 from tasks.gates.limits import GateLimits
 from tasks.gates.person import Faces
-from tasks.gates.survey import SOUND_SECONDS, STRETCH_SECONDS, Stretch, Survey, stretch_starts
+from tasks.gates.survey import SOUND_SECONDS, STRETCH_SECONDS, Stretch, Survey, hidden_share, stretch_starts
 from tasks.ingest.facts import StreamFacts
 from tasks.params import load_shared
 from tests.models.quality.test_face_pose import mesh
@@ -192,6 +192,20 @@ def test_frames_between_which_the_face_was_gone_are_not_invented() -> None:
     assert len(mouth) == 50
     assert np.isnan(mouth[20:30]).all()
     assert np.isfinite(np.delete(mouth, np.arange(20, 30), 0)).all()
+
+
+def test_a_hand_before_the_lips_is_one_in_the_mirror_too() -> None:
+    lips = np.array([[x, 60.0] for x in range(20, 41)])
+    hand = np.array([[x, y] for x in (15.0, 45.0) for y in (50.0, 70.0)])
+    picture = np.zeros((100, 100, 3), np.uint8)
+    picture[:, :50] = 200
+
+    def sees(picture: np.ndarray) -> list[np.ndarray]:
+        return [hand if picture[0, 0, 0] else hand * [-1, 1] + [100, 0]]
+
+    assert hidden_share(picture, lips, sees) == 1
+    assert hidden_share(picture, lips, lambda shown: sees(shown) if shown[0, 0, 0] else []) == 0
+    assert hidden_share(picture, lips, lambda _: []) == 0
 
 
 def test_which_parts_of_a_clip_are_read() -> None:
