@@ -10,7 +10,8 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 LEASE = 60.0  # seconds, the least that the server grants
 RENEWAL = 15.0  # seconds between renewals: three may fail
-AGAIN = 2.0  # seconds before a renewal that failed is tried again
+AGAIN = 2.0  # seconds before a server that gave no answer is asked again
+PATIENCE = 60.0  # seconds to ask again where no watch says how long
 LOCKED = 423  # HTTP status: no slot is free
 BUSY = (408, 429, 502, 503, 504)  # HTTP statuses: ask again
 GONE = 410  # HTTP status: no such lease
@@ -66,31 +68,36 @@ class Leases:
         self._stop = threading.Event()
         self._renewer: threading.Thread | None = None
 
-    def acquire(self, name: str, limit: int, occupy: int = 1) -> UUID | None:
-        """Take ``occupy`` slots of the global limit ``name`` if they are free, else return None: ask again.
+    def acquire(
+        self, name: str, limit: int, occupy: int = 1, give_up: Callable[[], bool] = lambda: False
+    ) -> UUID | None:
+        """Take ``occupy`` slots of the global limit ``name`` if they are free, else return None.
 
         A limit that does not exist is made, with ``limit`` slots; one that does is left as the operator set it.
-        Raises StageFailed where the server refuses, or has not answered for as long as the watch is patient.
+        A server that does not answer, or is too busy, is asked again until ``give_up`` or for as long as the watch is
+        patient.  Raises StageFailed where that is over, or the server refuses.
         """
         from httpx import HTTPError, HTTPStatusError
 
-        try:
-            with _tries(1):
-                answer = self._take(name, occupy)
-                if not answer["limits"]:  # no such limit
-                    self._create(name, limit)
-                    answer = self._take(name, occupy)
-                    if not answer["limits"]:  # another is making it and not done
-                        return None
-        except HTTPStatusError as error:
-            if error.response.status_code in (LOCKED, *BUSY):
+        deadline = time.monotonic() + (self._watch.patience if self._watch else PATIENCE)
+        while True:
+            try:
+                answer = self._ask(name, limit, occupy)
+                break
+            except HTTPStatusError as error:
+                status = error.response.status_code
+                if status == LOCKED:
+                    return None
+                why, final = f"the Prefect server refused a slot of {name}: {error}", status not in BUSY
+            except HTTPError as error:
+                cause = self._watch.complaint if self._watch else str(error) or type(error).__name__
+                why, final = f"the Prefect server gave no slot of {name}: {cause}", False
+            if give_up():
                 return None
-            raise StageFailed(f"the Prefect server refused a slot of {name}: {error}") from None
-        except HTTPError as error:
-            if self._watch is not None and not self._watch.gone:
+            if final or time.monotonic() > deadline:
+                raise StageFailed(why)
+            if self._stop.wait(AGAIN):
                 return None
-            why = self._watch.complaint if self._watch else error or type(error).__name__
-            raise StageFailed(f"the Prefect server gave no slot of {name}: {why}") from None
         lease = UUID(answer["lease_id"])
         self._note(lease)
         with self._lock:
@@ -132,9 +139,19 @@ class Leases:
     def _hand_back(self, lease: UUID) -> None:
         from httpx import HTTPError
 
-        with contextlib.suppress(HTTPError), _tries(3):
+        with contextlib.suppress(HTTPError), _tries(1 if self._watch and self._watch.silent else 6):
             self._connected().release_concurrency_slots_with_lease(lease)
         (self._folder / f"{lease}.json").unlink(missing_ok=True)
+
+    def _ask(self, name: str, limit: int, occupy: int) -> dict[str, Any]:
+        """One question for slots; the limit is made where there is none.  Raises HTTPError."""
+        with _tries(1):
+            for _ in range(10):
+                answer = self._take(name, occupy)
+                if answer["limits"]:
+                    return answer
+                self._create(name, limit)  # or another is making it just now
+        raise StageFailed(f"the Prefect server does not make the limit {name}")
 
     def _take(self, name: str, occupy: int) -> dict[str, Any]:
         answer = self._connected().increment_concurrency_slots_with_lease(

@@ -79,7 +79,7 @@ class Slots:
         leases = self._leases
 
         def take() -> bool:
-            lease = leases.acquire(f"erlnet-{resource}", total, occupy)
+            lease = leases.acquire(f"erlnet-{resource}", total, occupy, give_up)
             if lease is not None:
                 held.callback(leases.release, lease)
             return lease is not None

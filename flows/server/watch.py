@@ -30,7 +30,7 @@ class Watch:
 
     def __init__(self, address: str, patience: float):
         self.address = address
-        self._patience = patience
+        self.patience = patience
         self._silent_since: float | None = None
         self._in_vain = 0
         self._at_work = 0
@@ -41,13 +41,18 @@ class Watch:
     def gone(self) -> bool:
         """Whether it has been away for longer than anybody waits for it."""
         since = self._silent_since
-        return since is not None and self._in_vain >= LEAST and time.monotonic() - since >= self._patience
+        return since is not None and self._in_vain >= LEAST and time.monotonic() - since >= self.patience
+
+    @property
+    def silent(self) -> bool:
+        """Whether it did not answer when it was asked last."""
+        return self._silent_since is not None
 
     @property
     def complaint(self) -> str:
         """The one line about it."""
         return (
-            f"the Prefect server at {self.address} has not answered for {self._patience:g} s: "
+            f"the Prefect server at {self.address} has not answered for {self.patience:g} s: "
             "what is finished is kept; start the server, then run 'erlnet repro'"
         )
 

@@ -1,5 +1,6 @@
 """Slots and claims: never more than there are, nobody waits for ever, the dead hold nothing."""
 
+import http.server
 import os
 import signal
 import subprocess
@@ -7,9 +8,10 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_CSRF_SUPPORT_ENABLED, temporary_settings
 
 from flows.limits import leases as module
 from flows.limits.claims import Claims
@@ -143,13 +145,45 @@ def test_slots_that_a_restarted_server_took_back_are_taken_anew(
         other.close()
 
 
-def test_without_an_answer_slots_are_asked_for_until_the_server_is_held_to_be_gone(tmp_path: Path) -> None:
-    watch = Watch("http://127.0.0.1:9/api", 3600.0)
+def test_without_an_answer_slots_are_asked_for_until_the_server_is_held_to_be_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AGAIN", 0.1)
+    watch = Watch("http://127.0.0.1:9/api", 0.5)
     with temporary_settings({PREFECT_API_URL: watch.address}):
         leases = Leases(tmp_path, watch)
-        assert leases.acquire("erlnet-cpu", 1) is None
-        watch._silent_since, watch._in_vain = time.monotonic() - 3601.0, 3
-        with pytest.raises(StageFailed, match=r"has not answered for 3600 s: what is finished is kept"):
+        with pytest.raises(StageFailed, match=r"has not answered for 0.5 s: what is finished is kept"):
             leases.acquire("erlnet-cpu", 1)
+        assert leases.acquire("erlnet-cpu", 1, give_up=lambda: True) is None
+        monkeypatch.setattr(module, "PATIENCE", 0.0)
         with pytest.raises(StageFailed, match="the Prefect server gave no slot of erlnet-cpu"):
             Leases(tmp_path).acquire("erlnet-cpu", 1)
+
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    """Too busy twice, then none free."""
+
+    statuses: ClassVar[list[int]] = []
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(self.statuses.pop(0))
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_busy_server_is_asked_again_and_not_taken_for_one_that_has_none_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AGAIN", 0.05)
+    monkeypatch.setattr(Answer, "statuses", [503, 503, 423])
+    server = http.server.HTTPServer(("127.0.0.1", 0), Answer)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    csrf = {PREFECT_CLIENT_CSRF_SUPPORT_ENABLED: False}
+    with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{server.server_port}/api", **csrf}):
+        assert Leases(tmp_path).acquire("erlnet-cpu", 1) is None
+    assert Answer.statuses == []
+    server.shutdown()
+    server.server_close()
