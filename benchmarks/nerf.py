@@ -42,7 +42,17 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 }
 """What is left out -> the parameters that leave it out."""
 
-COLUMNS = ("psnr_face", "psnr_person", "psnr_neck", "lpips_person", "lpips_neck", "lmd", "flicker_neck")
+COLUMNS = {
+    "psnr_face": 2,
+    "psnr_person": 2,
+    "psnr_neck": 2,
+    "lpips_person": 4,
+    "lpips_neck": 4,
+    "lmd": 2,
+    "flicker_neck": 2,
+}
+"""Figures -> digits shown."""
+
 READ = ("video", "flame", "masks", "background", "torso")
 
 
@@ -86,7 +96,7 @@ def _prepared(clip: Path | None, params: nerf.NerfParams, scratch: Path) -> Subj
     return made
 
 
-def measure(subject: SubjectFolder, params: nerf.NerfParams, root: Path) -> dict[str, float]:
+def measure(subject: SubjectFolder, params: nerf.NerfParams, root: Path) -> dict[str, float | str]:
     """Train in the new folder ``root`` on links to the subject's artifacts; figures of COLUMNS over all held-out
     frames, driven by their tracked parameters and measured torso, and ``processor``: seconds of the training."""
     folder = SubjectFolder(root)
@@ -112,7 +122,7 @@ def measure(subject: SubjectFolder, params: nerf.NerfParams, root: Path) -> dict
     return {name: figures[name] for name in COLUMNS} | {"processor": seconds}
 
 
-def table(rows: dict[str, dict[str, float]], steps: int) -> str:
+def table(rows: dict[str, dict[str, float | str]], steps: int) -> str:
     """Markdown table, a row an ablation."""
     lines = [
         f"After {steps} steps each, held-out frames, self-driven:",
@@ -122,12 +132,14 @@ def table(rows: dict[str, dict[str, float]], steps: int) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, row in rows.items():
-        decibels = [f"{row[column]:.2f}" for column in COLUMNS[:3]]
-        distances = [f"{row[column]:.4f}" for column in COLUMNS[3:5]]
-        others = [f"{row[column]:.2f}" for column in COLUMNS[5:]]
         label = "nothing (full)" if name == "full" else name
-        lines.append("| " + " | ".join([label, *decibels, *distances, *others, f"{row['processor']:.0f}"]) + " |")
+        cells = [_cell(row[column], digits) for column, digits in COLUMNS.items()]
+        lines.append("| " + " | ".join([label, *cells, _cell(row["processor"], 0)]) + " |")
     return "\n".join(lines)
+
+
+def _cell(value: float | str, digits: int) -> str:
+    return f"{value:.{digits}f}" if isinstance(value, float) else "not measured"
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from models.nerf.torso.template import (
 STEPS = 5
 SMOOTH = 10.0  # weight of the squared difference of neighbouring nodes; displacements in units of -1..1
 PULL = 0.5  # weight of the squared displacement
-TRUST = 3.0  # Tukey's weights reach so much further than for the affine part: what it left over is no outlier yet
+TRUST = 6.0  # Tukey's weights reach so much further than for the affine part: what it left over is no outlier yet
 BATCH = 64  # frames at once
 
 
