@@ -50,6 +50,12 @@ def test_help_comes_at_once() -> None:
         (["onboard", "/nowhere.mp4", "--subject", "a", "--consent", "yes"], "/nowhere.mp4 does not exist"),
         (["onboard", "/nowhere.mp4", "--subject", "A b", "--consent", "yes"], "subject id 'A b' is not allowed"),
         (["onboard", "/nowhere.mp4", "--subject", "a", "--consent", ""], "consent is empty"),
+        (
+            ["animate", "--avatar", "a.erlnet", "--out", "a.mp4"],
+            "exactly one of --audio SOUND, --drive VIDEO and --redub",
+        ),
+        (["animate", "--avatar", "a.erlnet", "--out", "a.mp4", "--drive", "/b.mp4"], "drive /b.mp4 does not exist"),
+        (["animate", "--out", "a.mp4", "--audio", "/a.wav"], "either --subject ID or --avatar FILE"),
     ],
 )
 def test_bad_usage_is_one_line_and_2(toy: Toy, arguments: list[str], message: str) -> None:
