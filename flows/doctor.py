@@ -74,7 +74,7 @@ def _assets(root: Path) -> list[Finding]:
             f"{asset.title}{f' {asset.version}' if asset.version else ''}",
             "" if asset.state == "present" else asset.without,
             asset.remedy,
-            needed=asset.kind in ("built", "package") or asset.name in ("moonshine", "lpips"),
+            needed=(asset.kind in ("built", "package") and not asset.optional) or asset.name in ("moonshine", "lpips"),
         )
         for asset in states
     ]

@@ -28,6 +28,7 @@ CHOSEN = {
     ("parse", "source", "bisenet"): _ASSETS.bisenet,
     ("speech", "encoder", "wav2vec2"): _ASSETS.wav2vec2,
     ("speech", "encoder", "hubert"): _ASSETS.hubert,
+    ("adf", "prior", "embedded"): _ASSETS.adf_prior,
     ("evaluate", "identity", "dlib"): _ASSETS.dlib_identity,
     ("evaluate", "lip_sync", "syncnet"): _ASSETS.syncnet,
 }

@@ -7,6 +7,7 @@ rest, beside mean motion and ridge regression.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,7 +18,8 @@ from models.adf.data import Run
 from models.adf.eyes import EyeHabits, learn_habits
 from models.adf.geometry import expression_metric
 from models.adf.motion import POSE, expression_channels
-from models.adf.network import Adf, Motion
+from models.adf.network import Adf, Motion, with_prior
+from models.adf.prior import MouthPrior
 from models.adf.training import TrainingLog, TrainingPlan, train
 from models.flame.head import FlameHead
 from tasks.artifacts.adf import TrainedAdf, write_adf
@@ -26,8 +28,9 @@ from tasks.artifacts.flame import FlameSequence, read_flame
 from tasks.artifacts.head import head_identity, read_head
 from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.artifacts.metrics import write_metrics
+from tasks.artifacts.prior import read_prior
 from tasks.artifacts.speech import ENCODER, SpeechTrack, read_speech
-from tasks.errors import StageFailed
+from tasks.errors import BadInput, StageFailed
 from tasks.motion import spoken_rows, to_motion, usable_runs
 from tasks.scoring.motion import evaluate
 from tasks.speaker import STYLE_FRAMES
@@ -51,7 +54,8 @@ class AdfParams:
     networks from speech to expression, which share expression_steps and whose motion is averaged.
     space_steps: of each VQ-VAE; embedding_steps, expression_steps, pose_steps: of the other trainings; batch: windows
     a step.  contrastive_weight: of the contrastive speech loss.  lively: spread that the mouth is brought to, as a
-    share of the true one.  seed: of everything random.
+    share of the true one.  prior: none, or embedded, the prior to start from (tasks/prior.py), which helps where there
+    is little video.  seed: of everything random.
     """
 
     window: int = 100
@@ -78,13 +82,15 @@ class AdfParams:
     batch: int = 12
     contrastive_weight: float = 0.05
     lively: float = 0.7
+    prior: Literal["none", "embedded"] = "none"
     seed: int = 0
 
 
 def run(folder: SubjectFolder, params: AdfParams) -> TrainedAdf:
     """flame.parquet, speech.parquet, open head -> adf.safetensors, adf.json, adf_curve.csv.
 
-    Raises MissingInput, DamagedArtifact, or StageFailed where too little of the clip is usable.
+    And the embedded prior where ``params`` says so.  Raises MissingInput, DamagedArtifact, or StageFailed where too
+    little of the clip is usable; BadInput where the prior was made for another speech encoder or head model.
     """
     trained, sequence, speech, head, log = learn(folder, params)
     write_adf(folder.adf, trained)
@@ -109,7 +115,8 @@ def learn(
             f"{frames} of the {last} training frames can be used (face tracked and speech encoded), at least {MINIMUM} "
             "are needed: onboard a longer video, or one in which the face stays visible"
         )
-    network = build(params, sequence.expression.shape[1], speech.groups, frames)
+    prior, parts = _prior(params, speech, sequence)
+    network = build(params, sequence.expression.shape[1], speech.groups, frames, prior)
     if change is not None:
         change(network)
     # Networks this small gain nothing from a second thread, and one thread adds up in the same order everywhere.
@@ -135,7 +142,7 @@ def learn(
         fps=sequence.fps,
         head=sequence.head,
         encoder=speech.encoder,
-        parts=sequence.parts,
+        parts=sequence.parts | parts,
     )
     return trained, sequence, speech, head, log
 
@@ -155,9 +162,15 @@ def training_runs(sequence: FlameSequence, speech: SpeechTrack, start: int, stop
     return runs
 
 
-def build(params: AdfParams, expression: int, speech: tuple[tuple[str, int], ...], frames: int) -> Adf:
+def build(
+    params: AdfParams,
+    expression: int,
+    speech: tuple[tuple[str, int], ...],
+    frames: int,
+    prior: MouthPrior | None = None,
+) -> Adf:
     """An untrained network for ``expression`` coefficients, groups of ``speech`` features (name, channels), ``frames``
-    training frames."""
+    training frames; it carries ``prior`` with it."""
     channels = expression_channels(expression)
     width = params.width
     config = AdfConfig(
@@ -200,7 +213,8 @@ def build(params: AdfParams, expression: int, speech: tuple[tuple[str, int], ...
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(params.seed)
-        return Adf(config, min(frames, params.supports))
+        network = Adf(config, min(frames, params.supports))
+    return network if prior is None else with_prior(network, prior)
 
 
 def training_plan(params: AdfParams) -> TrainingPlan:
@@ -214,6 +228,24 @@ def training_plan(params: AdfParams) -> TrainingPlan:
         contrastive_weight=params.contrastive_weight,
         lively=params.lively,
     )
+
+
+def _prior(params: AdfParams, speech: SpeechTrack, sequence: FlameSequence) -> tuple[MouthPrior | None, dict[str, str]]:
+    """The prior to start from, and its line among the parts."""
+    if params.prior == "none":
+        return None, {}
+    prior, facts = read_prior(AssetFolder.default().adf_prior)
+    if facts["encoder"] != speech.encoder:
+        raise BadInput(
+            f"the embedded prior hears {facts['encoder']!r}, this subject's speech is encoded by {speech.encoder!r}: "
+            "set adf.prior: none, or speech.encoder: moonshine"
+        )
+    if facts["head"]["sha256"] != sequence.head.get("sha256"):
+        raise BadInput(
+            f"the embedded prior was made for the head model {facts['head'].get('name')!r}, this subject was tracked "
+            f"with {sequence.head.get('name')!r}: run python -m tasks.prior again, or set adf.prior: none"
+        )
+    return prior, {"prior": facts["part"]}
 
 
 def _habits(sequence: FlameSequence, head: FlameHead, last: int) -> EyeHabits:

@@ -53,18 +53,23 @@ class Fetched(_Asset):
 
 
 class Built(_Asset):
-    """A file that ``command`` makes."""
+    """A file that ``command`` makes.  optional: whether only a non-default parameter uses it."""
 
     file: str
     command: str
+    optional: bool = False
     without: str
 
 
 class Package(_Asset):
-    """Models inside the wheel of an installed package; ``contains`` are folders that must be there."""
+    """Models inside the wheel of an installed package; ``contains`` are folders that must be there.
+
+    optional: whether only a non-default parameter uses it.
+    """
 
     version: str
     contains: list[str]
+    optional: bool = False
     without: str
     remedy: str
 
@@ -96,6 +101,7 @@ class AssetState:
     """One asset as it is on this machine.
 
     without: what is lost, or what stands in, while it is missing.  remedy: what to do; empty where nothing is.
+    optional: whether only a non-default parameter uses it.
     """
 
     name: str
@@ -108,6 +114,7 @@ class AssetState:
     stages: tuple[str, ...]
     without: str
     remedy: str
+    optional: bool = False
 
 
 def read_manifest(folder: AssetFolder | None = None) -> Manifest:
@@ -136,7 +143,7 @@ def inventory(folder: AssetFolder | None = None) -> list[AssetState]:
         states.append(
             AssetState(
                 name, "built", built.title, "present" if here else "missing", path, None, built.licence,
-                tuple(built.stages), built.without, remedy,
+                tuple(built.stages), built.without, remedy, built.optional,
             )
         )  # fmt: skip
     states += [_package_state(name, entry) for name, entry in manifest.packages.items()]
@@ -216,8 +223,9 @@ def _package_state(name: str, entry: Package) -> AssetState:
         pass
     remedy = "" if state == "present" else entry.remedy
     return AssetState(
-        name, "package", entry.title, state, path, version, entry.licence, tuple(entry.stages), entry.without, remedy
-    )
+        name, "package", entry.title, state, path, version, entry.licence, tuple(entry.stages), entry.without, remedy,
+        entry.optional,
+    )  # fmt: skip
 
 
 def _refuse_unfetchable(name: str, manifest: Manifest, folder: AssetFolder) -> None:

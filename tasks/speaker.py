@@ -110,7 +110,7 @@ class Speaker:
             trained.parts
             | {
                 "speech encoder": speech.encoder,
-                "motion": "ADF trained on this subject alone",
+                "motion": "ADF of this subject" + (", from a prior" if "prior" in trained.parts else " alone"),
                 "blinks": "sampled at human rate" if trained.habits.channels else "none: head names no lid action",
                 "gaze": "sampled about the resting gaze",
             },

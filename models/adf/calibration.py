@@ -19,6 +19,11 @@ def best_gate(skipped: Tensor, decoded: Tensor, truth: Tensor) -> Tensor:
     return (((step * miss).sum() + 0.5 * prior) / (power + prior).clamp_min(1e-9)).clamp(0.0, 1.0)
 
 
+def shrinkage(predicted: Tensor, truth: Tensor) -> Tensor:
+    """s in 0..1 that makes s * predicted nearest to the truth [N, K] in the least-squares sense."""
+    return ((predicted * truth).sum() / predicted.square().sum().clamp_min(1e-9)).clamp(0.0, 1.0)
+
+
 def gain_matrix(
     every: Tensor, real: Tensor, skipped: Tensor, fused: Tensor, lively: float
 ) -> tuple[Tensor, list[float]]:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from models.adf.manner import Manner, swell
 from models.adf.network import POSE_SMOOTHING, Adf, Motion
+from models.adf.prior import LEADS, REACH
 from models.adf.skip import LEAD
 from models.adf.windows import smooth
 
@@ -50,6 +51,11 @@ def generate_causally(
         start = max(0, stop - window) // CHUNK * CHUNK
         before = max(0, start - adf.skip.radius + LEAD)
         skipped = adf.skip.over(heard[before:stop])[start - before :]
+        if adf.prior is not None:
+            before = max(0, start - REACH - max(LEADS))
+            skipped = (
+                skipped + adf.prior(features[before:stop], energy[before:stop], adf.expression_basis)[start - before :]
+            )
         style, space = manner.code, adf.expression_space
         decoded = adf.to_expression(heard[None, start:stop], skipped[None], style, space)[0]
         excursion = (adf.fuse(skipped, decoded) - adf.rest) * manner.expression

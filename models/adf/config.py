@@ -30,6 +30,18 @@ class SpeechGroup:
 
 
 @dataclass(frozen=True)
+class PriorConfig:
+    """features: channels of the speech encoder; components: kept of them; channels: E + 9 of the expression branch;
+    motion: coordinates of it that are predicted; width: of the convolutions."""
+
+    features: int
+    components: int
+    channels: int
+    motion: int
+    width: int
+
+
+@dataclass(frozen=True)
 class AdfConfig:
     """Sizes of all parts.
 
@@ -37,7 +49,8 @@ class AdfConfig:
     order; context: frames on each side that the ridge skip path sees.  window: frames of a
     training and generation window.  style_channels: width of the style code.  embedding_channels: width of the
     common space of speech and motion.  width, layers, heads, dropout: of the fusion transformers.
-    members: of the ensemble from speech to expression.
+    members: of the ensemble from speech to expression.  prior: sizes of the prior that this ADF was fine-tuned from,
+    None without one.
     """
 
     expression: BranchConfig
@@ -52,6 +65,7 @@ class AdfConfig:
     heads: int
     dropout: float
     members: int
+    prior: PriorConfig | None = None
 
     @property
     def speech_channels(self) -> int:
@@ -66,4 +80,5 @@ class AdfConfig:
         """Raises KeyError or TypeError where ``values`` is not what ``to_json`` made."""
         branches: dict[str, Any] = {name: BranchConfig(**values[name]) for name in ("expression", "pose")}
         groups = tuple(SpeechGroup(**group) for group in values["speech"])
-        return cls(**{**values, **branches, "speech": groups})
+        prior = PriorConfig(**values["prior"]) if values.get("prior") else None
+        return cls(**{**values, **branches, "speech": groups, "prior": prior})

@@ -1,6 +1,6 @@
 """The whole ADF of one subject: speech features and a style window in, FLAME motion out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from models.adf.expression import ExpressionEnsemble
 from models.adf.manner import Manner, amplitude, swell
 from models.adf.motion import MotionBasis
 from models.adf.pose import PosePrior
+from models.adf.prior import MouthPrior, PersonalPrior
 from models.adf.skip import KernelSkip
 from models.adf.speech import SpeechFront
 from models.adf.style import StyleEncoder
@@ -54,6 +55,7 @@ class Adf(nn.Module):
         self.pose_basis = MotionBasis(config.pose.channels, pose)
         self.front = SpeechFront(config.speech)
         heard = self.front.channels
+        self.prior = PersonalPrior(config.prior) if config.prior else None
         self.skip = KernelSkip(heard, expression, config.context, supports)
         self.expression_space = MotionVqVae(config.expression, config.heads, config.dropout)
         self.pose_space = MotionVqVae(config.pose, config.heads, config.dropout)
@@ -85,9 +87,14 @@ class Adf(nn.Module):
         return torch.stack([self.style(part[None])[0] for part in whole]).mean(0, keepdim=True)
 
     @torch.no_grad()
-    def expression_parts(self, heard: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+    def expected(self, features: Tensor, energy: Tensor) -> Tensor | float:
+        """What the prior expects of this person [N, components], about which the skip path works; 0 without a prior."""
+        return self.prior(features, energy, self.expression_basis) if self.prior is not None else 0.0
+
+    @torch.no_grad()
+    def expression_parts(self, heard: Tensor, style: Tensor, expected: Tensor | float = 0.0) -> tuple[Tensor, Tensor]:
         """Expression motion [N, components] for heard speech [N, S]: (skip path, decoded codes)."""
-        skipped = self.skip.over(heard)
+        skipped = expected + self.skip.over(heard)
 
         def window(start: int, stop: int) -> Tensor:
             piece = slice(start, stop)
@@ -118,7 +125,7 @@ class Adf(nn.Module):
         manner = self.manner(style) if isinstance(style, Motion) else style
         energy = self.level(energy)
         heard = self.front(features, energy)
-        excursion = self.fuse(*self.expression_parts(heard, manner.code)) - self.rest
+        excursion = self.fuse(*self.expression_parts(heard, manner.code, self.expected(features, energy))) - self.rest
         excursion = excursion * manner.expression * swell(energy, emphasis)[:, None]
         expression = self.rest + (1 - self.stillness(energy)[:, None]) * excursion
         latents = self.to_pose.sample(heard, manner.code, self.pose_space.quantizer, temperature, generator)
@@ -183,3 +190,12 @@ class Adf(nn.Module):
             amplitude(face, self.expression_spread, trust),
             amplitude(head, self.pose_spread, trust),
         )
+
+
+def with_prior(adf: Adf, prior: MouthPrior) -> Adf:
+    """``adf``, not yet trained, with a copy of ``prior`` to start from; its other weights stay."""
+    fresh = Adf(replace(adf.config, prior=prior.config), len(adf.skip.support))
+    fresh.load_state_dict(adf.state_dict(), strict=False)
+    assert fresh.prior is not None
+    fresh.prior.general.load_state_dict(prior.state_dict())
+    return fresh

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.adf.calibration import best_gate, gain_matrix
+from models.adf.calibration import best_gate, gain_matrix, shrinkage
 from models.adf.contrastive import info_nce, nt_xent
 from models.adf.data import Run, Segment, WindowSampler, hold_back
 from models.adf.expression import SpeechToExpression
@@ -98,7 +98,7 @@ class _Trainer:
         self.generator = torch.Generator().manual_seed(seed)
         self._fit_statistics(runs)
         self.segments = [segment for run in runs if len(run) for segment in [self._segment(run)]]
-        self._fit_skip()
+        self._fit_skip(self._fit_prior([run for run in runs if len(run)]))
         self.early, self.late = hold_back(self.segments, plan.held_back)
 
     def run(self) -> None:
@@ -135,14 +135,25 @@ class _Trainer:
             adf.front(run.features, run.energy), torch.zeros_like(expression), expression, adf.pose_basis(run.pose)
         )
 
-    def _fit_skip(self) -> None:
-        """Fit the skip path on all frames; fill ``skipped`` with predictions of fits that did not see the frame.
+    def _fit_prior(self, runs: list[Run]) -> Tensor | float:
+        """What the prior, fitted to these runs, expects of all frames [N, components]; 0 without a prior."""
+        prior, basis = self.adf.prior, self.adf.expression_basis
+        if prior is None:
+            return 0.0
+        fit = prior.fit([(run.features, run.energy, run.expression) for run in runs], basis)
+        self.log.facts |= {"prior_lead": float(fit.lead), "prior_gain": fit.gain, "prior_explained": fit.explained}
+        return torch.cat([prior(run.features, run.energy, basis) for run in runs])
 
-        Otherwise the transformer would learn to trust a path that is far better on its own training frames.
+    def _fit_skip(self, expected: Tensor | float) -> None:
+        """Fit the skip path on all frames, to what ``expected`` leaves over; fill ``skipped`` with predictions of fits
+        that did not see the frame.
+
+        Otherwise the transformer would learn to trust a path that is far better on its own training frames.  With a
+        prior the kernel's share is what its out-of-fold predictions deserve: seconds of video teach it little.
         """
         skip = self.adf.skip
         windows = torch.cat([skip.windows(segment.heard) for segment in self.segments])
-        motion = torch.cat([segment.expression for segment in self.segments])
+        motion = torch.cat([segment.expression for segment in self.segments]) - expected
         predicted = torch.zeros_like(motion)
         scratch = KernelSkip.like(skip)
         folds = torch.arange(len(motion)).tensor_split(self.plan.folds)
@@ -153,6 +164,12 @@ class _Trainer:
             scratch.fit(windows[others], motion[others])
             predicted[fold] = scratch(windows[fold])
         skip.fit(windows, motion)
+        if self.adf.prior is not None:
+            share = shrinkage(predicted - skip.offset, motion - skip.offset)
+            skip.alpha.mul_(share)
+            predicted = skip.offset + share * (predicted - skip.offset)
+            self.log.facts["skip_share"] = float(share)
+        predicted = predicted + expected
         for segment, part in zip(self.segments, predicted.split([len(s) for s in self.segments]), strict=True):
             segment.skipped.copy_(part)
 

@@ -48,6 +48,10 @@ class AssetFolder:
         return self.root / "open_head.safetensors"
 
     @property
+    def adf_prior(self) -> Path:
+        return self.root / "adf_prior.safetensors"
+
+    @property
     def moonshine(self) -> Path:
         return self.root / "moonshine_tiny_en_encoder.ort"
 

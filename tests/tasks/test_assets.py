@@ -66,6 +66,7 @@ def test_the_manifest_agrees_with_the_layout():
     assert root.root / manifest.fetched["moonshine"].file == root.moonshine
     assert root.root / manifest.fetched["lpips"].file == root.lpips
     assert root.root / manifest.built["head"].file == root.open_head
+    assert root.root / manifest.built["prior"].file == root.adf_prior
     assert {entry.archive for entry in manifest.fetched.values()} == set(manifest.archives)
 
 

@@ -1,0 +1,114 @@
+"""The embedded prior: its mouth for voices that it never heard, and what it saves a person in minutes of video.
+
+python -m benchmarks prior --subject ID --seconds 10 20 60
+
+Without --subject the second table is left out.  The subject must be tracked and its speech encoded; its held-out last
+1/11 is the test, its head motion is not trained here.
+"""
+
+import argparse
+import dataclasses
+import resource
+import sys
+
+import numpy as np
+import torch
+
+from benchmarks.machine import describe
+from models.adf.data import Run
+from models.adf.geometry import expression_metric, lip_errors, mouth_opening
+from models.adf.motion import EYES, JAW
+from models.adf.network import Motion
+from models.adf.prior import MouthPrior
+from models.adf.training import train
+from models.flame.head import FlameHead
+from tasks.adf import AdfParams, build, training_plan, training_runs
+from tasks.artifacts.flame import read_flame
+from tasks.artifacts.head import read_head
+from tasks.artifacts.layout import AssetFolder, SubjectFolder
+from tasks.artifacts.prior import read_prior
+from tasks.artifacts.speech import read_speech
+from tasks.params import load_params
+from tasks.split import train_length
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--subject", help="id of a tracked subject")
+    parser.add_argument("--seconds", type=float, nargs="*", default=[10.0, 20.0, 60.0], help="of training video")
+    parser.add_argument("--starts", type=int, default=2, help="pieces of the training part averaged over")
+    parser.add_argument("--profile", default="demo")
+    arguments = parser.parse_args(argv)
+    path = AssetFolder.default().adf_prior
+    if not path.is_file():
+        print("prior: skipped: the prior is not built (python -m tasks.prior)", file=sys.stderr)
+        return 0
+    prior, facts = read_prior(path)
+    print(f"{describe()}; {facts['teacher']}, {facts['seconds']} s in {len(facts['voices'])} voices\n")
+    print("| unheard voice | m, b, p closed | open vowels open | correlation with the teacher |\n|---|---|---|---|")
+    for name, figures in facts["unheard"].items():
+        print(
+            f"| {name} | {100 * figures['closed']:.0f} % of {figures['closures']} | "
+            f"{100 * figures['opened']:.0f} % of {figures['vowels']} | {figures['opening_correlation']:.2f} |"
+        )
+    if arguments.subject:
+        _data_efficiency(arguments, prior)
+    return 0
+
+
+def _data_efficiency(arguments: argparse.Namespace, prior: MouthPrior) -> None:
+    folder, head = SubjectFolder.of(arguments.subject), read_head(AssetFolder.default().open_head)
+    sequence, speech = read_flame(folder.flame), read_speech(folder.speech)
+    last = train_length(len(sequence))
+    test = training_runs(sequence, speech, last, len(sequence))
+    params = dataclasses.replace(load_params(AdfParams, arguments.profile, "adf"), pose_steps=1)
+    shape = torch.tensor(sequence.shape)
+    everything = training_runs(sequence, speech, 0, last)
+    metric = expression_metric(head, shape, torch.cat([run.expression for run in everything]).mean(0))
+    print("\n| training video | start | opening correlation | lip error | dynamics | CPU time |\n" + "|---" * 6 + "|")
+    alone = _figures(head, shape, [prior(run.features, run.energy) for run in test], test)
+    print(f"| none | prior alone | {_cells(np.array(alone))} | 0 s |", flush=True)
+    for seconds in arguments.seconds:
+        length = min(round(seconds * sequence.fps), last)
+        room = 1 + (last - length) // length
+        starts = [round(x) for x in np.linspace(0, last - length, min(arguments.starts, room))]
+        for name, start_from in (("scratch", None), ("prior", prior)):
+            rows, began = [], resource.getrusage(resource.RUSAGE_SELF).ru_utime
+            for start in starts:
+                runs = training_runs(sequence, speech, start, start + length)
+                made = _trained(params, runs, speech.groups, metric, start_from, test)
+                rows.append(_figures(head, shape, made, test))
+            cpu = (resource.getrusage(resource.RUSAGE_SELF).ru_utime - began) / len(starts)
+            print(f"| {length / sequence.fps:.0f} s | {name} | {_cells(np.mean(rows, 0))} | {cpu:.0f} s |", flush=True)
+
+
+def _trained(
+    params: AdfParams,
+    runs: list[Run],
+    groups: tuple[tuple[str, int], ...],
+    metric: torch.Tensor,
+    prior: MouthPrior | None,
+    test: list[Run],
+) -> list[torch.Tensor]:
+    """Expression branches that an ADF, trained on ``runs``, generates for the test runs."""
+    torch.set_num_threads(1)
+    network = build(params, runs[0].expression.shape[1] - EYES - JAW, groups, sum(len(run) for run in runs), prior)
+    train(network, runs, metric, training_plan(params), params.seed)
+    longest = max(runs, key=len)
+    style = Motion(longest.expression, longest.pose)
+    return [
+        network.generate(run.features, run.energy, style, 1.0, torch.Generator().manual_seed(0)).expression
+        for run in test
+    ]
+
+
+def _figures(head: FlameHead, shape: torch.Tensor, made: list[torch.Tensor], test: list[Run]) -> list[float]:
+    """Opening correlation, lip error in mm, spread of the opening over the true one."""
+    said, real = torch.cat(made), torch.cat([run.expression for run in test])
+    guess, fact = mouth_opening(head, shape, said), mouth_opening(head, shape, real)
+    correlation = float(torch.corrcoef(torch.stack([guess, fact]))[0, 1])
+    return [correlation, lip_errors(head, shape, said, real)[0], float(guess.std() / fact.std())]
+
+
+def _cells(figures: np.ndarray) -> str:
+    return f"{figures[0]:.2f} | {figures[1]:.2f} mm | {figures[2]:.2f}"

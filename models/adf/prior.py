@@ -1,0 +1,111 @@
+"""What a mouth usually does for a sound: learned once from many voices, the starting point of one person's ADF.
+
+``MouthPrior`` hears any voice and gives the expression branch in FLAME's own units.  ``PersonalPrior`` fits it to one
+person with two numbers (how large, how early), which seconds of video can settle; what it then misses is left to the
+skip path and the codes.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from models.adf.config import PriorConfig, SpeechGroup
+from models.adf.motion import MotionBasis
+from models.adf.speech import SpeechFront
+
+REACH = 10  # frames that the convolutions see on either side
+PIECE = 3000  # frames at a time: an hour of sound must not cost memory
+LEADS = (-1, 0, 1, 2, 3)  # frames by which a person's mouth may be earlier than the prior's
+
+
+class MouthPrior(nn.Module):
+    """Speech encoder features [N, C] and energy [N] -> expression branch [N, E + 9]; convolutions over +-10 frames.
+
+    Not causal, and without codes: what it predicts becomes the mean about which the person's own latent space works.
+    """
+
+    def __init__(self, config: PriorConfig):
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.front = SpeechFront((SpeechGroup("encoder", config.features, config.components),))
+        self.basis = MotionBasis(config.channels, config.motion)
+        self.net = nn.Sequential(
+            nn.Conv1d(self.front.channels, width, 5, padding=2),
+            nn.GELU(),
+            nn.Conv1d(width, width, 5, padding=4, dilation=2),
+            nn.GELU(),
+            nn.Conv1d(width, width, 5, padding=4, dilation=2),
+            nn.GELU(),
+            nn.Conv1d(width, config.motion, 1),
+        )
+
+    def predict(self, heard: Tensor) -> Tensor:
+        """heard [B, N, S] of ``front`` -> motion [B, N, motion] in the basis's coordinates."""
+        return self.net(heard.transpose(1, 2)).transpose(1, 2)
+
+    @torch.no_grad()
+    def forward(self, features: Tensor, energy: Tensor) -> Tensor:
+        """features [N, C]: further groups of features after the encoder's are not heard."""
+        heard = self.front(features[:, : self.config.features], energy)
+        parts = []
+        for start in range(0, len(heard), PIECE):
+            first, stop = max(start - REACH, 0), start + PIECE
+            part = self.predict(heard[None, first : stop + REACH])[0]
+            parts.append(part[start - first : stop - first])
+        return self.basis.inverse(torch.cat(parts))
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a prior was fitted to a person.  explained: share of the person's squared motion."""
+
+    lead: int
+    gain: float
+    explained: float
+
+
+class PersonalPrior(nn.Module):
+    """A prior as one person's mean: gain * (motion, ``lead`` frames earlier, about its own mean)."""
+
+    lead: Tensor
+    gain: Tensor
+    centre: Tensor
+
+    def __init__(self, config: PriorConfig):
+        super().__init__()
+        self.general = MouthPrior(config)
+        self.register_buffer("lead", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("gain", torch.zeros(()))
+        self.register_buffer("centre", torch.zeros(config.channels))
+
+    @torch.no_grad()
+    def fit(self, runs: list[tuple[Tensor, Tensor, Tensor]], basis: MotionBasis) -> Fit:
+        """runs: (features, energy, expression branch) of uninterrupted frames; least squares in ``basis``."""
+        said = [self.general(features, energy) for features, energy, _ in runs]
+        self.centre.copy_(torch.cat(said).mean(0))
+        real = torch.cat([basis(expression) for _, _, expression in runs])
+        real = real - real.mean(0)
+        best = Fit(0, 0.0, 0.0)
+        for lead in LEADS:
+            guess = torch.cat([_earlier(part - self.centre, lead) for part in said]) @ basis.analysis
+            power = float(guess.square().sum())
+            gain = max(float((guess * real).sum()) / (power + 1e-9), 0.0)
+            missed = float((real - gain * guess).square().sum()) / max(float(real.square().sum()), 1e-9)
+            if 1 - missed > best.explained:
+                best = Fit(lead, gain, 1 - missed)
+        self.lead.fill_(best.lead)
+        self.gain.fill_(best.gain)
+        return best
+
+    @torch.no_grad()
+    def forward(self, features: Tensor, energy: Tensor, basis: MotionBasis) -> Tensor:
+        """Motion [N, components] of ``basis``, about zero."""
+        said = _earlier(self.general(features, energy) - self.centre, int(self.lead))
+        return self.gain * said @ basis.analysis
+
+
+def _earlier(x: Tensor, frames: int) -> Tensor:
+    rows = torch.arange(len(x), device=x.device) + frames
+    return x[rows.clamp(0, len(x) - 1)]

@@ -1,0 +1,168 @@
+"""The prior of the ADF: it learns from several voices, a person needs little to use it, processes share the work."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import torch.multiprocessing as processes
+from spoken_motion import EXPRESSION, SPEECH, small_network, spoken_run
+
+from models.adf.calibration import shrinkage
+from models.adf.causal import CHUNK, generate_causally
+from models.adf.config import AdfConfig, PriorConfig
+from models.adf.data import Run
+from models.adf.motion import MotionBasis, plain_metric
+from models.adf.network import Adf, Motion, with_prior
+from models.adf.prior import MouthPrior, PersonalPrior
+from models.adf.prior_training import train_prior
+from models.adf.training import TrainingPlan, train
+
+CONFIG = PriorConfig(SPEECH, 12, EXPRESSION + 9, 8, 32)
+SPOKEN = slice(0, EXPRESSION + 3)
+
+
+def fresh() -> MouthPrior:
+    torch.manual_seed(0)
+    return MouthPrior(CONFIG)
+
+
+def corpus() -> list[Run]:
+    return [spoken_run(400, seed=seed) for seed in (1, 2, 3)]
+
+
+def taught(steps: int = 150, batch: int = 8) -> tuple[MouthPrior, list[float]]:
+    prior, runs = fresh(), corpus()
+    losses = train_prior(prior, runs, plain_metric(torch.cat([run.expression for run in runs])), steps, batch, 0)
+    return prior, losses
+
+
+@pytest.fixture(scope="module")
+def prior() -> MouthPrior:
+    return taught()[0]
+
+
+def test_it_moves_a_voice_that_it_never_heard(prior: MouthPrior) -> None:
+    test = spoken_run(200, seed=9)
+    made = prior(test.features, test.energy)[:, SPOKEN]
+    truth = test.expression[:, SPOKEN]
+    left = (made - truth).square().mean(0) / truth.var(0)
+    assert float(left.mean()) < 0.4
+
+
+def test_it_does_not_hear_what_follows_the_encoder(prior: MouthPrior) -> None:
+    test = spoken_run(60, seed=9)
+    more = torch.cat([test.features, torch.randn(60, 3)], 1)
+    assert torch.equal(prior(more, test.energy), prior(test.features, test.energy))
+
+
+@pytest.mark.parametrize("lead", [0, 2])
+def test_two_numbers_fit_it_to_a_person(prior: MouthPrior, lead: int) -> None:
+    """A person who does half of what the prior says, ``lead`` frames earlier: the fit finds both."""
+    heard = spoken_run(120, seed=4)
+    said = prior(heard.features, heard.energy)
+    rows = (torch.arange(120) + lead).clamp(max=119)
+    person = 0.3 + 0.5 * said[rows]
+    basis = MotionBasis(EXPRESSION + 9, 8)
+    basis.fit(person, plain_metric(person))
+    personal = PersonalPrior(CONFIG)
+    personal.general.load_state_dict(prior.state_dict())
+    fit = personal.fit([(heard.features, heard.energy, person)], basis)
+    assert fit.lead == lead
+    assert fit.gain == pytest.approx(0.5, abs=0.02)
+    assert fit.explained > 0.97
+    expected = personal(heard.features, heard.energy, basis)
+    assert float((expected - basis(person) + basis(person).mean(0)).abs().mean()) < 0.1
+
+
+def test_a_prior_that_says_nothing_of_the_person_gets_no_gain(prior: MouthPrior) -> None:
+    heard = spoken_run(300, seed=4)
+    said = prior(heard.features, heard.energy)
+    against = 0.3 - said
+    basis = MotionBasis(EXPRESSION + 9, 8)
+    basis.fit(against, plain_metric(against))
+    personal = PersonalPrior(CONFIG)
+    personal.general.load_state_dict(prior.state_dict())
+    fit = personal.fit([(heard.features, heard.energy, against)], basis)
+    assert fit.explained < 0.1
+    assert fit.gain < 0.3
+
+
+def test_shrinkage_against_the_closed_form() -> None:
+    truth, noise = torch.randn(500, 3), torch.randn(500, 3)
+    predicted = truth + noise
+    expected = float((predicted * truth).sum() / (predicted * predicted).sum())
+    assert float(shrinkage(predicted, truth)) == pytest.approx(expected)
+    assert float(shrinkage(-truth, truth)) == 0
+    assert float(shrinkage(0.5 * truth, truth)) == 1
+
+
+def test_seconds_of_video_suffice_with_a_prior(prior: MouthPrior) -> None:
+    """With 60 frames of a person the prior makes the held-out error much smaller; it is part of the saved state."""
+    little, test = spoken_run(60, seed=11), spoken_run(200, seed=12)
+    plan = TrainingPlan(space_steps=15, embedding_steps=5, expression_steps=15, pose_steps=5, batch=4)
+    errors = []
+    for network in (small_network(60), with_prior(small_network(60), prior)):
+        log = train(network, [little], plain_metric(little.expression), plan, 0)
+        style = Motion(little.expression, little.pose)
+        made = network.generate(test.features, test.energy, style, 1.0, torch.Generator().manual_seed(0)).expression
+        errors.append(float((made - test.expression)[:, SPOKEN].square().mean()))
+    assert errors[1] < 0.75 * errors[0]
+    assert 0.5 < log.facts["prior_gain"] < 1.5
+    again = Adf(AdfConfig.from_json(network.config.to_json()), 60)
+    again.load_state_dict(network.state_dict())
+    assert again.prior is not None
+    assert torch.equal(again.prior.general(test.features, test.energy), prior(test.features, test.energy))
+
+
+def test_the_corpus_must_be_long_enough() -> None:
+    run = spoken_run(50)
+    with pytest.raises(ValueError, match="no run of"):
+        train_prior(fresh(), [run], plain_metric(run.expression), 1, 4, 0)
+
+
+def _one_of_two(rank: int, folder: str, helpers: str) -> None:
+    sys.path.insert(0, helpers)
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    prior, losses = taught(steps=12)
+    torch.save((prior.state_dict(), losses), f"{folder}/{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_train_as_one(tmp_path: Path) -> None:
+    processes.spawn(_one_of_two, (str(tmp_path), str(Path(__file__).parent)), nprocs=2)
+    (first, losses), (second, others) = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    alone, expected = taught(steps=12)
+    assert losses == others
+    assert losses == pytest.approx(expected, rel=2e-3)
+    for name, value in alone.state_dict().items():
+        assert torch.equal(first[name], second[name])
+        assert torch.allclose(first[name], value, atol=2e-3), name
+
+
+def test_long_sound_goes_through_in_pieces(prior: MouthPrior, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = spoken_run(150, seed=3)
+    whole = prior(run.features, run.energy)
+    monkeypatch.setattr("models.adf.prior.PIECE", 40)
+    assert torch.allclose(prior(run.features, run.energy), whole, atol=1e-5)
+
+
+def test_bounded_look_ahead_holds_with_a_prior(prior: MouthPrior) -> None:
+    """What comes later than the look-ahead changes nothing, as without a prior."""
+    plan = TrainingPlan(space_steps=2, embedding_steps=2, expression_steps=2, pose_steps=2, batch=4)
+    own, test, lookahead, change = spoken_run(100, seed=11), spoken_run(96, seed=12), 4, 60
+    network = with_prior(small_network(60), prior)
+    train(network, [own], plain_metric(own.expression), plan, 0)
+    manner = network.manner(Motion(own.expression, own.pose))
+
+    def speak(features: torch.Tensor) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(0)
+        return generate_causally(network, features, test.energy, manner, 1.0, generator, lookahead).expression
+
+    other = test.features.clone()
+    other[change:] += 1.0
+    same = change - lookahead - (CHUNK - 1)
+    first, second = speak(test.features), speak(other)
+    assert torch.allclose(first[:same], second[:same], atol=1e-5)
+    assert not torch.allclose(first[change:], second[change:], atol=1e-3)
