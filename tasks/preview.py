@@ -13,7 +13,7 @@ from tasks.artifacts.atomic import atomic_path
 
 SIDE = 160  # pixels of one picture
 MARGIN = 132  # pixels of the text beside it
-MOST_ROWS = 8  # under the recording's; beyond, every other one is left out
+MOST_ROWS = 8  # under the recording's; beyond, every other one is left out, never the first and the newest
 
 
 class PreviewStrip:
@@ -26,15 +26,26 @@ class PreviewStrip:
     def __init__(self, path: Path, pictures: list[np.ndarray], resumed: bool):
         self.path = path
         self._truth = _row(pictures, ["recording"])
-        self._rows = self._read() if resumed else []
+        rows = self._read() if resumed else []
+        self._rows = dict(enumerate(rows))  # by the number of the look
+        self._looks = len(rows)
+        self._every = 1  # this many looks lie between two rows, but for the newest
 
     def add(self, pictures: list[np.ndarray], text: list[str]) -> None:
         """Write the strip with one more row: renders as for ``pictures``, a few short lines beside them."""
-        self._rows.append(_row(pictures, text))
-        if len(self._rows) > MOST_ROWS:
-            self._rows = [*self._rows[:-1:2], self._rows[-1]]  # the first and the newest always stay
+        self._rows[self._looks] = _row(pictures, text)
+        kept = self._kept()
+        if len(kept) > MOST_ROWS:
+            self._every *= 2
+            kept = self._kept()
+        self._rows = kept
+        self._looks += 1
         with atomic_path(self.path) as temporary:
-            cv2.imwrite(str(temporary), np.concatenate([self._truth, *self._rows])[..., ::-1])
+            cv2.imwrite(str(temporary), np.concatenate([self._truth, *kept.values()])[..., ::-1])
+
+    def _kept(self) -> dict[int, np.ndarray]:
+        """Rows evenly spread over the looks, and the newest."""
+        return {look: row for look, row in self._rows.items() if look % self._every == 0 or look == self._looks}
 
     def _read(self) -> list[np.ndarray]:
         strip = cv2.imread(str(self.path)) if self.path.exists() else None

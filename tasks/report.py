@@ -132,7 +132,7 @@ def gather(folder: SubjectFolder, record: SubjectRecord, params: ReportParams) -
         "training": [
             ("Audio to motion (ADF)", training_panels("adf", read_curve(folder.adf_curve, "the adf stage")),
              _flat(read_metrics(folder.adf_metrics, "the adf stage"))),
-            ("Motion to picture (DBF-NeRF)", [*against_time("nerf", nerf_curve), *training_panels("nerf", nerf_curve)],
+            ("Motion to picture (DBF-NeRF)", against_time("nerf", nerf_curve),
              _flat(read_metrics(folder.nerf_metrics, "the nerf stage"))),
         ],
         "preview": picture_file(folder.nerf_preview),

@@ -97,14 +97,17 @@ def training_panels(name: str, columns: Mapping[str, np.ndarray]) -> list[tuple[
     ]
 
 
+TIMED = {"psnr_train": "trained on", "psnr_held_out": "held out"}
+
+
 def against_time(name: str, columns: Mapping[str, np.ndarray]) -> list[tuple[str, Markup]]:
-    """PSNR against seconds of training, as one panel; none where a curve has no such columns."""
-    figures = ("psnr_train", "psnr_held_out")
-    series = {figure.replace("_", " "): columns[figure] for figure in figures if figure in columns}
+    """``training_panels`` with PSNR against seconds of training in front, where the curve has these columns."""
+    series = {label: columns[figure] for figure, label in TIMED.items() if figure in columns}
     if "seconds" not in columns or not series:
-        return []
-    panel = curve_svg(f"{name}-time", columns["seconds"], series, "seconds of training", "dB")
-    return [("PSNR against training time", panel)]
+        return training_panels(name, columns)
+    panel = curve_svg(f"{name}-time", columns["seconds"], series, "seconds of training", "PSNR in dB")
+    rest = {figure: values for figure, values in columns.items() if figure not in ("seconds", *TIMED)}
+    return [("PSNR of whole pictures against training time", panel), *training_panels(name, rest)]
 
 
 def _training_panel(name: str, x: np.ndarray, x_label: str, series: Mapping[str, np.ndarray]) -> Markup:

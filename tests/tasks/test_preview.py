@@ -27,12 +27,13 @@ def test_rows_are_added_thinned_and_continued(tmp_path: Path) -> None:
     for level in range(2, MOST_ROWS + 1):
         strip.add([flat(level), flat(0)], ["step", "2 s"])
     assert levels(path) == [200, *range(1, MOST_ROWS + 1)]
-    strip.add([flat(100), flat(0)], [])
-    assert levels(path) == [200, 1, 3, 5, 7, 100]
+    for level in range(MOST_ROWS + 1, 21):
+        strip.add([flat(level), flat(0)], [])
+    assert levels(path) == [200, 1, 5, 9, 13, 17, 20]  # evenly spread, and the newest
     assert (cv2.imread(str(path))[SIDE:, :MARGIN] < 100).any()  # the text
     again = PreviewStrip(path, [flat(200), flat(0)], resumed=True)
     again.add([flat(101), flat(0)], [])
-    assert levels(path) == [200, 1, 3, 5, 7, 100, 101]
+    assert levels(path) == [200, 1, 5, 9, 13, 17, 20, 101]
     PreviewStrip(path, [flat(200), flat(0)], resumed=False).add([flat(9), flat(0)], [])
     assert levels(path) == [200, 9]
 

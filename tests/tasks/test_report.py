@@ -236,11 +236,11 @@ def test_training_panels_group_phases_and_parts() -> None:
 
 
 def test_psnr_against_time() -> None:
-    columns = {"step": np.arange(3.0), "seconds": np.arange(3.0) * 7, "psnr_train": np.arange(3.0) + 20}
-    [(title, svg)] = against_time("nerf", columns)
-    assert title == "PSNR against training time"
-    assert "seconds of training" in svg
-    assert against_time("nerf", {"step": np.arange(3.0), "loss": np.arange(3.0)}) == []
+    steps = np.arange(3.0)
+    panels = dict(against_time("nerf", {"step": steps, "seconds": steps * 7, "loss": steps, "psnr_train": steps + 20}))
+    assert list(panels) == ["PSNR of whole pictures against training time", "loss"]
+    assert "seconds of training" in panels["PSNR of whole pictures against training time"]
+    assert [title for title, _ in against_time("nerf", {"step": steps, "loss": steps})] == ["loss"]
 
 
 def test_best_marks() -> None:
