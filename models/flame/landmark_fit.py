@@ -22,11 +22,17 @@ ROBUST = 3.0
 LIKE_THE_JAW = ("jawForward", "mouthClose", "mouthFunnel", "mouthLowerDown", "mouthRollLower", "mouthShrugLower")
 """Actions that move the lower lip and the chin much as the turning jaw does.  Landmarks see where they are, not why:
 with equal priors one motion is shared out between all of these, and the jaw's angle comes out small and impure."""
+AGAINST_THE_JAW = ("mouthClose",)
+"""Of those, what brings the lips together while the jaw is open: the one that undoes the jaw's motion, and so the one
+that takes its angle away when it is free: in the second pass it stays stiffer than the others."""
+AGAINST_STIFF = 0.1
+"""Factor on its standard deviation there.  At 0.05 the jaw is purer and a real clip's lips are followed worse; at 0.2
+the jaw gains half as much."""
 JAW_FIRST = 0.05
 """Factor on the standard deviation of those actions in the first pass: the jaw explains what it can, they the rest."""
 JAW_HELD = 0.02
-"""Radians (standard deviation) by which the jaw may leave the first pass's angle in the second, in which those actions
-are free: while they are stiff, lips that hardly part are not followed (a real clip: 63 % of their opening)."""
+"""Radians (standard deviation) by which the jaw may leave the first pass's angle in the second, in which the others are
+free: while they are stiff, lips that hardly part are not followed (a real clip: 63 % of their opening)."""
 
 
 def unbounded(expression_range: Tensor) -> Tensor:
@@ -74,10 +80,17 @@ class FramePrior:
 
     def jaw_first(self, names: Sequence[str]) -> "FramePrior":
         """The same with those of the named expression coefficients stiffened that the jaw can stand in for."""
+        return self._stiffened(names, LIKE_THE_JAW, JAW_FIRST)
+
+    def lips_free(self, names: Sequence[str]) -> "FramePrior":
+        """The same with only those of the named expression coefficients stiffened, and less, that undo the jaw."""
+        return self._stiffened(names, AGAINST_THE_JAW, AGAINST_STIFF)
+
+    def _stiffened(self, names: Sequence[str], actions: tuple[str, ...], factor: float) -> "FramePrior":
         precision = self.precision.clone()
         for i, name in enumerate(names):
-            if name.startswith(LIKE_THE_JAW):
-                precision[POSE_SIZE + i] /= JAW_FIRST**2
+            if name.startswith(actions):
+                precision[POSE_SIZE + i] /= factor**2
         return replace(self, precision=precision)
 
     def with_jaw(self, parameters: Tensor) -> "FramePrior":

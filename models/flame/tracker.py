@@ -104,6 +104,7 @@ def track_landmarks(
     precision = settings.shape_precision * layout.shape_precision
     identity = fit_identity(model, start[chosen], observed, prior, settings.focal_spread, precision, shape=shape)
     jaw_first = prior.jaw_first(head.expression_names)
+    lips_free = prior.lips_free(head.expression_names)
 
     personal = model.personal(identity.shape, torch.float32)
     exact = model.personal(identity.shape)
@@ -132,7 +133,7 @@ def track_landmarks(
             )
             held = hold_resting(ties, exact, parameters[rows]) if settings.stabilise else ties
             steps = min(settings.iterations, SECOND_PASS)
-            kept = prior.with_jaw(parameters[rows])
+            kept = lips_free.with_jaw(parameters[rows])
             parameters[rows] = fit_sequence(
                 personal, parameters[rows], observed, kept, held, steps, DONE, workers=settings.workers
             )

@@ -9,7 +9,7 @@ from animated_head import BLINK_AT, FOCAL, SIZE, animate, eye_opening, observe, 
 
 from models.flame.head import FlameHead
 from models.flame.initial_pose import InitialGuess, initial_pose, initial_pose_without_depth
-from models.flame.landmark_fit import JAW_FIRST, FramePrior, Observations
+from models.flame.landmark_fit import AGAINST_STIFF, JAW_FIRST, FramePrior, Observations
 from models.flame.landmark_model import LandmarkModel
 from models.flame.sequence_fit import fit_sequence
 from models.flame.tracker import Track, TrackerSettings, face_width, segments, smoothness, track_landmarks
@@ -240,3 +240,13 @@ def test_the_jaw_explains_an_open_mouth_even_where_the_chin_is_seen_to_lag(
             assert np.corrcoef(jaw, wanted)[0, 1] > 0.97
     assert slopes[0] > 0.75
     assert slopes[0] > slopes[1] + 0.05
+
+
+def test_only_what_undoes_the_jaw_stays_stiff_while_the_lips_are_free(head: FlameHead) -> None:
+    prior = FramePrior.of(head.expression_range, torch.float64)
+    free = prior.lips_free(head.expression_names)
+    stiffer = (free.precision / prior.precision)[15:]
+    names = [name for name, factor in zip(head.expression_names, stiffer, strict=True) if factor != 1]
+    assert names == ["mouthClose"]
+    assert stiffer.max() == pytest.approx(AGAINST_STIFF**-2)
+    torch.testing.assert_close(free.precision[:15], prior.precision[:15])
