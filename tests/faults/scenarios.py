@@ -13,6 +13,7 @@ SCENARIOS = [
     Scenario("kill -9 of the server in a flow", processes.kill_server, embedded=True),
     Scenario("kill -9 of make server and PostgreSQL", servers.kill_made_server, embedded=True),
     Scenario("a server that stays away", servers.server_stays_away, embedded=True),
+    Scenario("a server that stays away from a worker", servers.server_stays_away_from_worker, embedded=True),
     Scenario("kill -9 of a worker", servers.kill_worker, embedded=True),
     Scenario("kill -9 of a worker with all it started", servers.kill_worker_and_all, embedded=True),
     Scenario("registration cut short", processes.cut_registration),

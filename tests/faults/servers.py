@@ -109,7 +109,7 @@ def server_stays_away(fleet: Fleet, account: Account) -> None:
             account.left.append("the command did not wait for its stage")
         let_go(fleet)
         finished = time.monotonic()
-        account.happened = f"{say(fleet.end(process))}"
+        account.happened = say(fleet.end(process))
         seconds = time.monotonic() - finished
     if "has not answered for 4 s" not in account.happened or fleet.is_done("a:report"):
         account.left.append(f"the command did not notice: {account.happened}")
@@ -137,9 +137,28 @@ def kill_made_server(fleet: Fleet, account: Account) -> None:
     account.checks.append(lambda: [] if _in_use(server.api) == 0 else ["a slot is still in use"])
 
 
+def server_stays_away_from_worker(fleet: Fleet, account: Account) -> None:
+    """The same for a flow that a worker started: its process ends, the worker waits for the server."""
+    with _worker_on(fleet, ERLNET_SERVER_PATIENCE=str(AWAY)) as (server, process):
+        server.kill()
+        account.lies += fleet.lies()
+        time.sleep(AWAY + 10.0)
+        if HIT not in fleet.stage_processes():
+            account.left.append("the flow did not wait for its stage")
+        let_go(fleet)
+        wait_for(lambda: not fleet.stage_processes())
+        finished = time.monotonic()
+        wait_for(lambda: [one.pid for one in fleet.processes()] == [process.pid])
+        account.happened = f"the flow ended {time.monotonic() - finished:.0f} s after its stage, the worker waits"
+    if not fleet.is_done(HIT) or fleet.is_done("a:report"):
+        account.left.append("not the stage that ran, and that alone, was finished")
+    account.running = set()
+    server.start()
+
+
 def kill_worker(fleet: Fleet, account: Account) -> None:
     """The worker dies alone: the flow it had started notices, and ends its stage with all that belongs to it."""
-    with _worker_on(fleet) as process:
+    with _worker_on(fleet) as (_, process):
         process.kill()
         process.wait()
         account.lies += fleet.lies()
@@ -156,17 +175,17 @@ def kill_worker_and_all(fleet: Fleet, account: Account) -> None:
 
 
 @contextlib.contextmanager
-def _worker_on(fleet: Fleet) -> Iterator["subprocess.Popen[bytes]"]:
-    """A worker of the checkout, with HIT in the middle of its work for the deployment ``refresh``."""
+def _worker_on(fleet: Fleet, **settings: str) -> Iterator[tuple[MadeServer, "subprocess.Popen[bytes]"]]:
+    """A server, and a worker of the checkout with HIT in the middle of its work for the deployment ``refresh``."""
     server = fleet.later.enter_context(made_server())
     fleet.environment |= {"PREFECT_API_URL": server.api, **SLOTS}
     give_flows(fleet.toy)
     fleet.toy.control(*HIT.split(":"), "wait")
     own = {name: fleet.environment[name] for name in ("DVC_SITE_CACHE_DIR", *SLOTS)}
-    with worker(fleet.toy, server.api, **own) as process:
+    with worker(fleet.toy, server.api, **own, **settings) as process:
         run(server.api, "refresh/refresh")
         wait_for(lambda: HIT in fleet.stage_processes())
-        yield process
+        yield server, process
 
 
 def run(api: str, deployment: str) -> Any:
