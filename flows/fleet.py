@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,7 +94,12 @@ class Fleet:
 def open_fleet(root: Path) -> Iterator[Fleet]:
     """The means of the checkout at ``root``, by its settings.  At the end no process and no claim is left."""
     settings = load_settings()
-    with watching(settings.server_patience) as watch, watch.working() if watch else contextlib.nullcontext():
+    # Importing Prefect costs a second, which a command that runs no flow and shares nothing does not spend.
+    concerned = settings.share or settings.fleet_slots or "prefect" in sys.modules
+    with (
+        watching(settings.server_patience) if concerned else contextlib.nullcontext() as watch,
+        watch.working() if watch else contextlib.nullcontext(),
+    ):
         yield from _open(root, settings, watch)
 
 
