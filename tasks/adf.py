@@ -38,7 +38,7 @@ from tasks.split import train_length
 from tasks.stage import main
 
 MINIMUM = 48  # usable training frames without which nothing can be learned
-WEIGHTS = {"melody": 0.5}  # of groups of speech features: pitch says little about the mouth (docs/decisions/0025)
+WEIGHTS = {"mel": 0.5, "melody": 0.25}  # of groups of speech features, against the encoder's (docs/decisions/0025)
 LIDS = ("eyeBlinkLeft", "eyeBlinkRight")
 
 

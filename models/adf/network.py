@@ -18,6 +18,7 @@ from models.adf.style import StyleEncoder
 from models.adf.vqvae import MotionVqVae
 from models.adf.windows import blend, smooth
 
+EVEN = 6.0  # dB between the quietest and loudest tenth, below which no voice is assumed
 POSE_SMOOTHING = 2.0  # frames; above some 2 Hz the decoder's steps from code to code outweigh real head motion
 
 
@@ -158,11 +159,12 @@ class Adf(nn.Module):
         return energy + self.level_offset(energy)
 
     def level_offset(self, energy: Tensor) -> Tensor:
-        """What ``level`` adds, in dB: a number."""
+        """What ``level`` adds, in dB: a number; nothing for sound too even to be a voice, as the noise of a room is: as
+        loud as a voice it would open the mouth."""
         if len(energy) < 25:
             return torch.zeros(())
-        top = torch.quantile(energy[:100_000], 0.95)
-        if float(top) < -60.0:
+        low, top = torch.quantile(energy[:100_000], torch.tensor([0.1, 0.95]))
+        if float(top) < -60.0 or float(top - low) < EVEN:
             return torch.zeros(())
         off = self.loud - top
         return off.sign() * (off.abs() - 6.0).clamp_min(0.0)

@@ -79,6 +79,24 @@ def test_own_style_needs_no_sequence(trained: tuple[Speaker, FlameSequence]) -> 
     assert speaker.speak(speech(30, seed=7)).usable.all()
 
 
+@pytest.mark.parametrize(("frames", "scale", "level"), [(5, 1.0, 0.0), (250, 0.0, -100.0), (250, 100.0, 0.0)])
+def test_sound_that_was_never_heard_moves_the_face_no_further_than_it_ever_went(
+    trained: tuple[Speaker, FlameSequence], frames: int, scale: float, level: float
+) -> None:
+    """A fifth of a second; digital silence; features far outside everything (music, clipping)."""
+    speaker, own = trained
+    track = speech(frames, seed=9)
+    odd = dataclasses.replace(track, features=scale * track.features, energy=np.full(frames, level, np.float32))
+    made = speaker.speak(odd)
+    assert made.usable.all()
+    lids = [NAMES.index(name) for name in ("eyeBlinkLeft", "eyeBlinkRight")]
+    others = [k for k in range(len(NAMES)) if k not in lids]
+    for name, channels in (("expression", others), ("jaw_rotation", [0, 1, 2])):
+        moved, seen = getattr(made, name)[:, channels], getattr(own, name)[:, channels]
+        assert (moved >= seen.min(0) - 1e-4).all()
+        assert (moved <= seen.max(0) + 1e-4).all()
+
+
 def change(track: SpeechTrack, **values: object) -> SpeechTrack:
     return dataclasses.replace(track, **values)
 

@@ -46,6 +46,16 @@ def test_fewer_supports_come_close_to_all() -> None:
     assert errors[1] < 0.001
 
 
+def test_long_speech_in_blocks_is_the_same() -> None:
+    torch.manual_seed(1)
+    heard = torch.randn(130, 3)
+    skip = KernelSkip(3, 2, 4, 60)
+    skip.fit(skip.windows(heard), torch.randn(130, 2))
+    whole = skip(skip.windows(heard))
+    for block in (7, 64, 130, 500):
+        assert torch.allclose(skip.over(heard, block), whole, atol=1e-5)
+
+
 def test_context_holds_the_ends() -> None:
     x = torch.arange(5.0)[:, None]
     assert context_windows(x, 2)[0].tolist() == [0, 0, 0, 1, 2]

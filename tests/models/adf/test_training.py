@@ -143,6 +143,8 @@ def test_a_recording_at_another_level_sounds_the_same(learned: tuple[Adf, Traini
         assert float((network.level(energy + change) - energy).abs().max()) < 8.0
     silence = torch.full((50,), -100.0)
     assert torch.equal(network.level(silence), silence)
+    room = -55.0 + torch.randn(120, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(network.level(room), room)  # noise is not made as loud as a voice
 
 
 def test_a_livelier_style_moves_the_head_more(learned: tuple[Adf, TrainingLog, Run]) -> None:
