@@ -81,13 +81,15 @@ def _frames(folder: SubjectFolder, masks: MaskReader, chosen: set[int] | None = 
     for picture in read_frames(folder.video):
         if count == len(masks):
             raise DamagedArtifact(folder.video, f"more than the {len(masks)} frames that have label maps")
-        yield _view(picture, masks[count]) if chosen is None or count in chosen else np.empty(0)
+        yield view(picture, masks[count]) if chosen is None or count in chosen else np.empty(0)
         count += 1
     if count != len(masks):
         raise DamagedArtifact(folder.video, f"{count} frames, {len(masks)} have label maps")
 
 
-def _view(picture: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def view(picture: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """uint8 RGB [S, S, 3] and its label map [S, S] -> brightness, share of torso, share of torso and rim: float32
+    [3, SIDE, SIDE]."""
     grey = cv2.cvtColor(cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
     torso = (labels == Label.TORSO).astype(np.uint8)
     radius = max(1, round(RIM * len(labels)))

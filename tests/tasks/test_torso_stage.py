@@ -13,7 +13,7 @@ from tasks.artifacts.masks import Label, write_masks
 from tasks.artifacts.torso import read_torso
 from tasks.artifacts.video import VideoWriter
 from tasks.errors import DamagedArtifact
-from tasks.torso import METHOD, TorsoParams, run
+from tasks.torso import METHOD, TorsoParams, run, view
 
 SIZE, FRAMES = 192, 44
 
@@ -56,6 +56,18 @@ def test_a_swaying_torso_is_followed_into_the_held_out_part(tmp_path: Path):
     first = folder.torso.read_bytes()
     run(folder, TorsoParams())
     assert folder.torso.read_bytes() == first
+
+
+def test_the_rim_is_of_the_person_never_of_the_backdrop():
+    labels = np.zeros((256, 256), np.uint8)
+    labels[150:, 60:196] = Label.TORSO
+    labels[100:150, 100:156] = Label.NECK
+    _, torso, near = view(np.full((256, 256, 3), 90, np.uint8), labels)
+    assert torso.sum() == pytest.approx(106 * 136 / 4)
+    rim = near - torso
+    assert rim[:73].sum() == 0  # further up than 4 pixels
+    assert rim[73:75, 50:78].min() == 1
+    assert rim[:, :48].sum() == rim[:, 80:].sum() == 0
 
 
 @pytest.mark.parametrize(("frames", "labels", "said"), [(40, 44, "40 frames"), (44, 40, "more than the 40")])
