@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from models.flame.head import FlameHead
-from models.nerf.cutout import cut_out
+from models.nerf.cutout import cut_out, without_holes
 from models.nerf.driving import Driving, FlameArrays, driving_of
 from models.nerf.network import Planes
 from models.nerf.rendering import render_with_opacity
@@ -138,13 +138,13 @@ class Portrait:
         driving = turned(self.network, driving, view.yaw, view.pitch)
         picture = render_with_opacity(self.network, driving, size, self._planes[view])
         if view.background == "plate":
-            picture = picture[..., :3]
-        else:
-            picture = cut_out(picture)
-            if view.background != "transparent":
-                colour = torch.tensor(view.background, device=picture.device) / 255
-                picture = colour + picture[..., 3:] * (picture[..., :3] - colour)
-        return (picture.clamp(0, 1) * 255).round().byte().cpu().numpy()
+            return _as_bytes(picture[..., :3])
+        cut = without_holes(_as_bytes(cut_out(picture)))
+        if view.background == "transparent":
+            return cut
+        alpha = cut[..., 3:] / 255
+        colour = np.array(view.background)
+        return (colour + alpha * (cut[..., :3] - colour)).round().astype(np.uint8)
 
     def _planes_of(self, view: View) -> Planes:
         planes = self.network.planes()
@@ -154,3 +154,7 @@ class Portrait:
             # What the correction learned behind the person was never seen alone: a turn would uncover it.
             return replace(planes, plate=self.network.plate)
         return planes
+
+
+def _as_bytes(picture: torch.Tensor) -> np.ndarray:
+    return (picture.clamp(0, 1) * 255).round().byte().cpu().numpy()

@@ -27,7 +27,7 @@ from tasks.artifacts.nerf import read_nerf
 from tasks.artifacts.torso import read_torso, write_torso
 from tasks.errors import BadInput, DamagedArtifact, MissingInput, StageFailed
 from tasks.nerf import NerfParams, run
-from tasks.portrait import Portrait
+from tasks.portrait import Portrait, View
 from tasks.preview import MARGIN, SIDE
 from tasks.scoring.training import decibels
 from tasks.split import train_length
@@ -308,6 +308,26 @@ def test_a_render_of_another_size(trained):
     [native], [double] = portrait.render(sequence), portrait.render(sequence, size=128)
     assert double.shape == (128, 128, 3)
     assert psnr(double.reshape(64, 2, 64, 2, 3).mean((1, 3)), native) > 28
+
+
+def test_background_and_camera(trained):
+    folder, scene, _, head = trained
+    portrait = Portrait.load(folder.nerf, head)
+    sequence = scene.sequence.slice(5, 6)
+    [plain] = portrait.render(sequence)
+    [clear] = portrait.render(sequence, view=View("transparent"))
+    [blue] = portrait.render(sequence, view=View((0, 0, 255)))
+    assert clear.shape == (64, 64, 4)
+    middle, corner = (slice(24, 36), slice(26, 38)), (slice(0, 6), slice(0, 6))
+    assert scene.labels[5][middle].min() == 3
+    assert clear[middle][..., 3].mean() > 240
+    assert clear[corner][..., 3].mean() < 15
+    assert np.abs(clear[middle][..., :3].astype(int) - plain[middle]).mean() < 6
+    assert np.abs(blue[corner].astype(int) - (0, 0, 255)).mean() < 12
+    assert np.abs(blue[middle].astype(int) - plain[middle]).mean() < 6
+    left, right = (next(portrait.render(sequence, view=View(yaw=yaw))).astype(int) for yaw in (-8, 8))
+    assert np.abs(left - right)[middle].mean() > 3
+    assert np.abs(left - right)[corner].mean() < 3  # the backdrop stays
 
 
 def test_refusals_of_the_portrait(trained, tmp_path):

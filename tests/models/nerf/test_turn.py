@@ -6,7 +6,7 @@ import torch
 from scipy.spatial.transform import Rotation
 from test_network import small
 
-from models.nerf.cutout import cut_out
+from models.nerf.cutout import cut_out, without_holes
 from models.nerf.rendering import render_picture, render_with_opacity
 from models.nerf.torso.motion import inverse, matrices, moved, offsets
 from models.nerf.turn import NECK, TORSO, turned
@@ -88,3 +88,17 @@ def test_cutting_out_gives_back_colour_and_alpha():
     assert cut[5:, 3].tolist() == [1.0, 1.0]
     assert cut[3, 3] == pytest.approx(0.5)
     assert (cut[1:, 3].diff() >= 0).all()
+
+
+def test_small_holes_inside_the_person_are_closed():
+    picture = np.zeros((100, 100, 4), np.uint8)
+    picture[20:80, 20:80] = (200, 100, 50, 255)
+    picture[40:43, 40:43] = 0  # a gap at the collar
+    picture[60:75, 60:75] = 0  # an opening that is one
+    picture[20:24, 50:52] = 0  # a notch of the outline
+    closed = without_holes(picture)
+    assert closed[41, 41].tolist() == pytest.approx([200, 100, 50, 255], abs=2)
+    assert closed[67, 67, 3] == 0
+    assert closed[21, 51, 3] == 0
+    assert closed[5, 5, 3] == 0
+    assert without_holes(closed) is closed
