@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from models.adf.config import PriorConfig, SpeechGroup
-from models.adf.motion import MotionBasis
+from models.adf.motion import EYES, JAW, MotionBasis
 from models.adf.speech import SpeechFront
 
 REACH = 10  # frames that the convolutions see on either side
 PIECE = 3000  # frames at a time: an hour of sound must not cost memory
+FADE = 0.03  # radians of jaw over which the seal fades
 LEADS = (-1, 0, 1, 2, 3)  # frames by which a person's mouth may be earlier than the prior's
 
 
@@ -23,7 +24,11 @@ class MouthPrior(nn.Module):
     """Speech encoder features [N, C] and energy [N] -> expression branch [N, E + 9]; convolutions over +-10 frames.
 
     Not causal, and without codes: what it predicts becomes the mean about which the person's own latent space works.
+    The least squares of training leave closures a little open: ``seal``, in radians, is taken off a jaw that is hardly
+    open, and less off a wider one.
     """
+
+    seal: Tensor
 
     def __init__(self, config: PriorConfig):
         super().__init__()
@@ -40,6 +45,7 @@ class MouthPrior(nn.Module):
             nn.GELU(),
             nn.Conv1d(width, config.motion, 1),
         )
+        self.register_buffer("seal", torch.zeros(()))
 
     def predict(self, heard: Tensor) -> Tensor:
         """heard [B, N, S] of ``front`` -> motion [B, N, motion] in the basis's coordinates."""
@@ -54,7 +60,11 @@ class MouthPrior(nn.Module):
             first, stop = max(start - REACH, 0), start + PIECE
             part = self.predict(heard[None, first : stop + REACH])[0]
             parts.append(part[start - first : stop - first])
-        return self.basis.inverse(torch.cat(parts))
+        branch = self.basis.inverse(torch.cat(parts))
+        jaw = branch[:, -(JAW + EYES)]
+        sealed = (jaw - self.seal * torch.exp(-jaw / FADE)).clamp_min(0.0)
+        branch[:, -(JAW + EYES)] = torch.where(jaw > 0, sealed, jaw)
+        return branch
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from toy_head import NAMES, write_toy_head
 
 from models.adf.config import PriorConfig
 from models.adf.prior import MouthPrior
+from models.visemes.articulation import Articulation
 from tasks.adf import run
 from tasks.artifacts.adf import read_adf
 from tasks.artifacts.flame import write_flame
@@ -19,8 +20,9 @@ from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.artifacts.metrics import read_metrics
 from tasks.artifacts.prior import read_prior, write_prior
 from tasks.artifacts.speech import write_speech
+from tasks.corpus.teacher import Lesson
 from tasks.errors import BadInput, DamagedArtifact, MissingInput, StageFailed
-from tasks.prior import PART, PriorParams, fit
+from tasks.prior import PART, PriorParams, fit, seal
 from tasks.prior import run as build
 from tasks.speaker import Speaker
 
@@ -132,3 +134,17 @@ def test_fit_repeats(folder: SubjectFolder) -> None:
     assert len(losses) == 3
     for name, value in first.state_dict().items():
         assert torch.equal(value, second.state_dict()[name])
+
+
+def test_the_worse_of_both_shares_decides_the_seal(folder: SubjectFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closures gain with the seal and open vowels lose: the seal at which the worse one is best is taken."""
+    prior = put_prior()
+
+    def articulate(prior: MouthPrior, *_: object) -> Articulation:
+        value = float(prior.seal)
+        return Articulation(0.8 + 10 * value, 1.0 - 6 * value, 10, 10)
+
+    monkeypatch.setattr("tasks.prior.to_run", lambda head, taught: None)
+    monkeypatch.setattr("tasks.prior.articulate", articulate)
+    seal(prior, read_head(AssetFolder.default().open_head), [Lesson("v", np.zeros(1), [])])
+    assert float(prior.seal) == pytest.approx(0.012)  # 0.92 and 0.928; the next 0.96 and 0.904

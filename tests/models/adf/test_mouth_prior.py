@@ -1,5 +1,6 @@
 """The prior of the ADF: it learns from several voices, a person needs little to use it, processes share the work."""
 
+import copy
 import sys
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from models.adf.config import AdfConfig, PriorConfig
 from models.adf.data import Run
 from models.adf.motion import MotionBasis, plain_metric
 from models.adf.network import Adf, Motion, with_prior
-from models.adf.prior import MouthPrior, PersonalPrior
+from models.adf.prior import FADE, MouthPrior, PersonalPrior
 from models.adf.prior_training import train_prior
 from models.adf.training import TrainingPlan, train
 
@@ -86,6 +87,21 @@ def test_a_prior_that_says_nothing_of_the_person_gets_no_gain(prior: MouthPrior)
     fit = personal.fit([(heard.features, heard.energy, against)], basis)
     assert fit.explained < 0.1
     assert fit.gain < 0.3
+
+
+def test_the_seal_shuts_a_jaw_that_is_hardly_open(prior: MouthPrior) -> None:
+    """jaw - seal * exp(-jaw / FADE) of an open jaw, not below zero; a jaw below zero and everything else stay."""
+    heard = spoken_run(80, seed=4)
+    plain = prior(heard.features, heard.energy)
+    sealed = copy.deepcopy(prior)
+    sealed.seal.fill_(0.02)
+    made = sealed(heard.features, heard.energy)
+    jaw, column = plain[:, -9], plain.shape[1] - 9
+    expected = torch.where(jaw > 0, (jaw - 0.02 * torch.exp(-jaw / FADE)).clamp_min(0.0), jaw)
+    assert torch.allclose(made[:, column], expected, atol=1e-6)
+    assert float(made[:, column].min()) == float(jaw.min()) < 0
+    others = [i for i in range(plain.shape[1]) if i != column]
+    assert torch.equal(made[:, others], plain[:, others])
 
 
 def test_shrinkage_against_the_closed_form() -> None:
