@@ -22,17 +22,16 @@ ROBUST = 3.0
 LIKE_THE_JAW = ("jawForward", "mouthClose", "mouthFunnel", "mouthLowerDown", "mouthRollLower", "mouthShrugLower")
 """Actions that move the lower lip and the chin much as the turning jaw does.  Landmarks see where they are, not why:
 with equal priors one motion is shared out between all of these, and the jaw's angle comes out small and impure."""
-AGAINST_THE_JAW = ("mouthClose",)
-"""Of those, what brings the lips together while the jaw is open: the one that undoes the jaw's motion, and so the one
-that takes its angle away when it is free: in the second pass it stays stiffer than the others."""
-AGAINST_STIFF = 0.1
-"""Factor on its standard deviation there.  At 0.05 the jaw is purer and a real clip's lips are followed worse; at 0.2
-the jaw gains half as much."""
 JAW_FIRST = 0.05
 """Factor on the standard deviation of those actions in the first pass: the jaw explains what it can, they the rest."""
 JAW_HELD = 0.02
-"""Radians (standard deviation) by which the jaw may leave the first pass's angle in the second, in which the others are
-free: while they are stiff, lips that hardly part are not followed (a real clip: 63 % of their opening)."""
+"""Radians (standard deviation) by which the jaw may leave the first pass's angle in the second, in which those actions
+are free: while they are stiff, lips that hardly part are not followed (a real clip: 63 % of their opening)."""
+SLIGHTLY_OPEN = 0.08
+"""Radians: the jaw's turn at which its motion is compared with the actions'."""
+JAW_SHARE = 0.01
+"""Radians (standard deviation) of the turn of the jaw that those actions together may stand in for in the second pass;
+mouthClose alone can undo 14 degrees of it."""
 
 
 def unbounded(expression_range: Tensor) -> Tensor:
@@ -51,6 +50,7 @@ class FramePrior:
     """Independent Gaussians on the parameters of one frame, and soft walls round their range.
 
     mean [P], or [B, P] for B frames; precision, low, high [P]; wall: precision of the quadratic wall outside low..high.
+    direction [P]: a combination of parameters that is zero a priori, in units of its deviation (None: there is none).
     """
 
     mean: Tensor
@@ -58,6 +58,7 @@ class FramePrior:
     low: Tensor
     high: Tensor
     wall: float = 400.0
+    direction: Tensor | None = None
 
     @classmethod
     def of(cls, expression_range: Tensor, dtype: torch.dtype, spread: float = 0.5) -> "FramePrior":
@@ -80,18 +81,15 @@ class FramePrior:
 
     def jaw_first(self, names: Sequence[str]) -> "FramePrior":
         """The same with those of the named expression coefficients stiffened that the jaw can stand in for."""
-        return self._stiffened(names, LIKE_THE_JAW, JAW_FIRST)
-
-    def lips_free(self, names: Sequence[str]) -> "FramePrior":
-        """The same with only those of the named expression coefficients stiffened, and less, that undo the jaw."""
-        return self._stiffened(names, AGAINST_THE_JAW, AGAINST_STIFF)
-
-    def _stiffened(self, names: Sequence[str], actions: tuple[str, ...], factor: float) -> "FramePrior":
         precision = self.precision.clone()
         for i, name in enumerate(names):
-            if name.startswith(actions):
-                precision[POSE_SIZE + i] /= factor**2
+            if name.startswith(LIKE_THE_JAW):
+                precision[POSE_SIZE + i] /= JAW_FIRST**2
         return replace(self, precision=precision)
+
+    def with_jaw_share(self, share: Tensor) -> "FramePrior":
+        """The same with little of the jaw's turn in the other parameters (``jaw_share`` [P])."""
+        return replace(self, direction=share.to(self.precision) / JAW_SHARE)
 
     def with_jaw(self, parameters: Tensor) -> "FramePrior":
         """The same with the jaw held near the one of ``parameters`` [B, P], for a fit of these frames."""
@@ -102,16 +100,30 @@ class FramePrior:
         return replace(self, mean=mean, precision=precision)
 
     def to(self, dtype: torch.dtype) -> "FramePrior":
-        return FramePrior(
-            self.mean.to(dtype), self.precision.to(dtype), self.low.to(dtype), self.high.to(dtype), self.wall
+        return replace(
+            self,
+            mean=self.mean.to(dtype),
+            precision=self.precision.to(dtype),
+            low=self.low.to(dtype),
+            high=self.high.to(dtype),
+            direction=None if self.direction is None else self.direction.to(dtype),
         )
 
+    @property
+    def coupling(self) -> Tensor | None:
+        """Curvature/2 [P, P] of the direction's term, the only one that is not diagonal."""
+        return None if self.direction is None else torch.outer(self.direction, self.direction)
+
     def terms(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Cost [B], gradient/2 [B, P] and diagonal curvature/2 [B, P] at parameters [B, P]."""
+        """Cost [B], gradient/2 [B, P] and diagonal curvature/2 [B, P], without ``coupling``, at parameters [B, P]."""
         outside = (x - self.high).clamp_min(0) - (self.low - x).clamp_min(0)
         offset = x - self.mean
         cost = (self.precision * offset.square() + self.wall * outside.square()).sum(1)
         gradient = self.precision * offset + self.wall * outside
+        if self.direction is not None:
+            along = x @ self.direction
+            cost = cost + along.square()
+            gradient = gradient + along[:, None] * self.direction
         return cost, gradient, self.precision + self.wall * (outside != 0).to(x.dtype)
 
 
@@ -173,3 +185,22 @@ def normal_equations(
     error = (residual * root).flatten(1, 2)
     gradient = (flat.transpose(1, 2) @ error[..., None])[..., 0]
     return cost * observed.present[rows], gradient, flat.transpose(1, 2) @ flat
+
+
+def jaw_share(model: LandmarkModel, weight: Tensor, names: Sequence[str]) -> Tensor:
+    """Radians [P] of the turn of the jaw whose motion of the landmarks one unit of each action comes nearest to.
+
+    model: of one identity; weight [L]: trust in each landmark.  Least squares at a slightly open jaw; 0 for parameters
+    that are no such action.
+    """
+    size = POSE_SIZE + model.expression_size
+    x = torch.zeros(2, size, dtype=model.rest.dtype)
+    x[:, JAW.start] = torch.tensor([SLIGHTLY_OPEN, SLIGHTLY_OPEN + 0.01])
+    closed, opened = model.points(x)
+    jaw = (opened - closed) / 0.01
+    trust = weight.to(jaw)[:, None]
+    share = torch.zeros(size, dtype=jaw.dtype)
+    for i, name in enumerate(names):
+        if name.startswith(LIKE_THE_JAW):
+            share[POSE_SIZE + i] = (trust * model.expression_basis[:, :, i] * jaw).sum() / (trust * jaw * jaw).sum()
+    return share

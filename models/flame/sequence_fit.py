@@ -120,10 +120,11 @@ class _Problem:
         band = np.zeros((2 * size + 1, frames, size))
         gradient, curvature = (term[reach].clone() for term in self.prior.terms(x)[1:])
         rows_index, columns_index = np.tril_indices(size)
+        coupling = 0.0 if self.prior.coupling is None else self.prior.coupling.numpy()
         for seen, (_, slope, matrix) in self._by_chunk(normal_equations, x, reach):
             rows = slice(seen.start - reach.start, seen.stop - reach.start)
             gradient[rows] += slope.double()
-            block = matrix.double().numpy()
+            block = matrix.double().numpy() + coupling
             band[rows_index - columns_index, rows, columns_index] = block[:, rows_index, columns_index].T
         band[0] += curvature.numpy()
         gradient_numpy = gradient.numpy()

@@ -13,7 +13,7 @@ from torch import Tensor
 from models.flame.head import FlameHead
 from models.flame.identity_fit import fit_identity
 from models.flame.initial_pose import InitialGuess, initial_pose, initial_pose_without_depth
-from models.flame.landmark_fit import FramePrior, Observations, landmark_weights, range_width
+from models.flame.landmark_fit import FramePrior, Observations, jaw_share, landmark_weights, range_width
 from models.flame.landmark_model import EXPRESSION, EYES, JAW, POSE_SIZE, LandmarkModel
 from models.flame.sequence_fit import Smoothness, fit_sequence
 from models.flame.stabilise import hold_resting
@@ -104,10 +104,10 @@ def track_landmarks(
     precision = settings.shape_precision * layout.shape_precision
     identity = fit_identity(model, start[chosen], observed, prior, settings.focal_spread, precision, shape=shape)
     jaw_first = prior.jaw_first(head.expression_names)
-    lips_free = prior.lips_free(head.expression_names)
 
     personal = model.personal(identity.shape, torch.float32)
     exact = model.personal(identity.shape)
+    jaw_apart = prior.with_jaw_share(jaw_share(exact, weight, head.expression_names))
     start = _start(exact, layout, mesh, found, identity.focal, size, guess)
     if guess is None:
         start[:, EXPRESSION] = identity.parameters[:, EXPRESSION].mean(0)
@@ -133,7 +133,7 @@ def track_landmarks(
             )
             held = hold_resting(ties, exact, parameters[rows]) if settings.stabilise else ties
             steps = min(settings.iterations, SECOND_PASS)
-            kept = lips_free.with_jaw(parameters[rows])
+            kept = jaw_apart.with_jaw(parameters[rows])
             parameters[rows] = fit_sequence(
                 personal, parameters[rows], observed, kept, held, steps, DONE, workers=settings.workers
             )

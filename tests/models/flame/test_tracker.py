@@ -9,7 +9,7 @@ from animated_head import BLINK_AT, FOCAL, SIZE, animate, eye_opening, observe, 
 
 from models.flame.head import FlameHead
 from models.flame.initial_pose import InitialGuess, initial_pose, initial_pose_without_depth
-from models.flame.landmark_fit import AGAINST_STIFF, JAW_FIRST, FramePrior, Observations
+from models.flame.landmark_fit import JAW_FIRST, LIKE_THE_JAW, FramePrior, Observations, jaw_share
 from models.flame.landmark_model import LandmarkModel
 from models.flame.sequence_fit import fit_sequence
 from models.flame.tracker import Track, TrackerSettings, face_width, segments, smoothness, track_landmarks
@@ -117,7 +117,9 @@ def test_the_banded_solver_finds_the_dense_optimum(head: FlameHead) -> None:
     shape, x = animate(head, 5)
     mesh = observe(head, shape, x, noise=0.3)
     model = LandmarkModel.of(head, head.embeddings["mesh"]).personal(shape)
+    weight = torch.ones(478, dtype=torch.float64)
     prior = FramePrior.of(head.expression_range, torch.float64)
+    prior = prior.with_jaw_share(jaw_share(model, weight, head.expression_names))
     ties = smoothness(head, 1.0)
     uv = torch.from_numpy(mesh[..., :2]).double()
     observed = Observations(uv, torch.ones(478, dtype=torch.float64), face_width(mesh), FOCAL, SIZE)
@@ -242,11 +244,25 @@ def test_the_jaw_explains_an_open_mouth_even_where_the_chin_is_seen_to_lag(
     assert slopes[0] > slopes[1] + 0.05
 
 
-def test_only_what_undoes_the_jaw_stays_stiff_while_the_lips_are_free(head: FlameHead) -> None:
-    prior = FramePrior.of(head.expression_range, torch.float64)
-    free = prior.lips_free(head.expression_names)
-    stiffer = (free.precision / prior.precision)[15:]
-    names = [name for name, factor in zip(head.expression_names, stiffer, strict=True) if factor != 1]
-    assert names == ["mouthClose"]
-    assert stiffer.max() == pytest.approx(AGAINST_STIFF**-2)
-    torch.testing.assert_close(free.precision[:15], prior.precision[:15])
+def test_the_actions_share_of_the_jaw(head: FlameHead) -> None:
+    """mouthClose undoes what the jaw does to the lips; actions elsewhere have no share."""
+    model = LandmarkModel.of(head, head.embeddings["mesh"]).personal(torch.zeros(head.shape_size))
+    share = jaw_share(model, torch.ones(478, dtype=torch.float64), head.expression_names)
+    named = dict(zip(head.expression_names, share[15:].tolist(), strict=True))
+    assert min(named, key=lambda name: named[name]) == "mouthClose"
+    assert -0.35 < named["mouthClose"] < -0.15
+    assert not share[:15].any()
+    assert all(value == 0 for name, value in named.items() if not name.startswith(LIKE_THE_JAW))
+
+
+def test_the_priors_direction_is_a_quadratic(head: FlameHead) -> None:
+    plain = FramePrior.of(head.expression_range, torch.float64)
+    direction = torch.randn(plain.precision.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    prior = plain.with_jaw_share(direction)
+    x = torch.rand(4, len(direction), dtype=torch.float64, requires_grad=True)
+    cost, gradient, diagonal = prior.terms(x)
+    cost.sum().backward()
+    torch.testing.assert_close(x.grad, 2 * gradient)
+    both = torch.func.hessian(lambda y: prior.terms(y[None])[0].sum())(x[0].detach())
+    torch.testing.assert_close(both, 2 * (torch.diag(diagonal[0]) + prior.coupling))
+    assert plain.coupling is None
