@@ -10,7 +10,6 @@ docs/prior.md is its model card.
 
 import argparse
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,12 +33,12 @@ from models.visemes.articulation import Articulation, articulation
 from tasks.artifacts.head import head_identity, read_head
 from tasks.artifacts.layout import AssetFolder
 from tasks.artifacts.prior import write_prior
+from tasks.command_line import exit_status
 from tasks.corpus.espeak import NAME, PACKAGE, Synthesiser, Voice
 from tasks.corpus.teacher import FPS, Lesson, lesson, to_run
-from tasks.errors import BadInput, StageFailed, TaskError
+from tasks.errors import StageFailed
 from tasks.params import load_shared
 from tasks.speech import SpeechParams, encode
-from tasks.stage import explain_os_error
 
 PART = "embedded teacher (synthetic visemes; stands in for a corpus of people)"
 OPENING_WEIGHT = 0.3  # of the mouth's opening (mm^2) beside the mean squared displacement of the face
@@ -197,19 +196,13 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tasks.prior", description=__doc__)
     parser.add_argument("--out", type=Path, default=AssetFolder.default().adf_prior, help="file to write")
     arguments = parser.parse_args(argv)
-    started = time.monotonic()
-    try:
-        params = load_shared(PriorParams, "prior")
+
+    def work() -> None:
+        started = time.monotonic()
         with processes():
-            facts = run(arguments.out, params)
-            first = not _quiet()
-    except TaskError as error:
-        print(f"prior: error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, BadInput) else 1
-    except OSError as error:
-        print(f"prior: error: {explain_os_error(error)}", file=sys.stderr)
-        return 1
-    if first:
+            facts = run(arguments.out, load_shared(PriorParams, "prior"))
+            if _quiet():
+                return
         print(f"embedded prior from {facts['seconds']} s of speech in {time.monotonic() - started:.0f} s")
         for name, figures in facts["unheard"].items():
             print(
@@ -217,7 +210,8 @@ def main(argv: list[str] | None = None) -> int:
                 f"open on {100 * figures['opened']:.0f} % of {figures['vowels']} open vowels, "
                 f"opening correlation {figures['opening_correlation']:.2f}"
             )
-    return 0
+
+    return exit_status("prior", work)
 
 
 if __name__ == "__main__":
