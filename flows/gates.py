@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from flows.environment import stage_environment
@@ -29,7 +30,15 @@ class Quarantined(BadInput):
         self.record = record
 
 
-def ask_gates(root: Path, video: Path) -> list[GateRecord]:
+@dataclass(frozen=True)
+class Answer:
+    """What ``tasks.check`` says: see Checked there."""
+
+    gates: list[GateRecord]
+    treatments: list[str]
+
+
+def ask_gates(root: Path, video: Path) -> Answer:
     """What ``tasks.check`` says of ``video``, in a process of its own.
 
     Raises BadInput, with its one line, for a file that cannot be used at all; StageFailed where the check breaks.
@@ -48,7 +57,8 @@ def ask_gates(root: Path, video: Path) -> list[GateRecord]:
     except subprocess.TimeoutExpired:
         raise StageFailed(f"the check of {video} did not end within {MINUTES} minutes") from None
     if result.stdout.strip() and result.returncode in (0, 2):
-        return [GateRecord.model_validate(item) for item in json.loads(result.stdout)["gates"]]
+        said = json.loads(result.stdout)
+        return Answer([GateRecord.model_validate(item) for item in said["gates"]], said["treatments"])
     lines = [line for line in result.stderr.splitlines() if line.startswith("check: error: ")]
     if result.returncode == 2 and lines:
         raise BadInput(lines[-1].removeprefix("check: error: "))

@@ -55,7 +55,7 @@ def register(root: Path, request: Request) -> bool:
         _check_same(folder, request)
         created = False
     else:
-        gates = ask_gates(root, request.video)
+        gates = ask_gates(root, request.video).gates
         if failing(gates) and not request.force:
             record = _record(request, *_measure(request.video), gates)
             quarantine(folder, record)

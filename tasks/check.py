@@ -8,7 +8,7 @@
 import argparse
 import json
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from tasks.artifacts.subject import GateRecord, overall
@@ -16,6 +16,7 @@ from tasks.gates import face, mouth, picture, recording, sync, voice
 from tasks.gates.limits import GateLimits
 from tasks.gates.survey import Survey, look_at
 from tasks.gates.verdict import Limits
+from tasks.ingest.facts import treatments
 from tasks.intake import inspect
 from tasks.params import load_shared
 
@@ -44,11 +45,22 @@ GATES: dict[str, Gate] = {
 assert list(GATES) == [field.name for field in fields(GateLimits)]
 
 
-def check(video: Path, limits: GateLimits | None = None) -> list[GateRecord]:
-    """What every gate says of ``video``.  Raises BadInput, in one line, for a file that cannot be used at all."""
+@dataclass(frozen=True)
+class Checked:
+    """gates: what every gate says.  treatments: what the crop would do to the source beyond cutting and scaling (HDR
+    tone-mapped, a sound track chosen, ...), in words; no reason to refuse it."""
+
+    gates: list[GateRecord]
+    treatments: list[str]
+
+
+def check(video: Path, limits: GateLimits | None = None) -> Checked:
+    """Look at ``video``.  Raises BadInput, in one line, for a file that cannot be used at all."""
     limits = limits or load_shared(GateLimits, "gates")
-    survey = look_at(video, inspect(video).duration)
-    return [gate(survey, getattr(limits, name)) for name, gate in GATES.items()]
+    facts = inspect(video)
+    survey = look_at(video, facts.duration)
+    gates = [gate(survey, getattr(limits, name)) for name, gate in GATES.items()]
+    return Checked(gates, treatments(facts.streams))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -59,15 +71,19 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("video", type=Path)
     parser.add_argument("--json", action="store_true", help="print the verdicts as JSON")
     arguments = parser.parse_args(argv)
-    gates: list[GateRecord] = []
-    status = exit_status("check", lambda: gates.extend(check(arguments.video)))
+    found: list[Checked] = []
+    status = exit_status("check", lambda: found.append(check(arguments.video)))
     if status:
         return status
-    verdict = overall(gates)
+    [checked] = found
+    verdict = overall(checked.gates)
     if arguments.json:
-        print(json.dumps({"verdict": verdict, "gates": [record.model_dump() for record in gates]}, indent=2))
+        said = [record.model_dump() for record in checked.gates]
+        print(json.dumps({"verdict": verdict, "gates": said, "treatments": checked.treatments}, indent=2))
     else:
-        for record in gates:
+        for treatment in checked.treatments:
+            print(f"will be treated: {treatment}")
+        for record in checked.gates:
             print(f"{record.verdict:12} {record.gate}: {record.measured} ({record.limits}) {record.advice}".rstrip())
         print(verdict)
     return 2 if verdict == "fail" else 0

@@ -97,7 +97,7 @@ def _work(path: Path, scratch: Path, log: Path, limits: GateLimits) -> None:
 
 def _door(path: Path, limits: GateLimits) -> int:
     """0 where the gates could judge the file, whatever they said (--force goes on), else the check's exit status."""
-    return exit_status("check", lambda: print(f"{GATES}{overall(check(path, limits))}"))
+    return exit_status("check", lambda: print(f"{GATES}{overall(check(path, limits).gates)}"))
 
 
 def _wait(child: int, start: float) -> tuple[int, float, int]:

@@ -23,12 +23,15 @@ def check(
     if not video.is_file():
         kind = "is not a file" if video.exists() else "does not exist"
         raise BadInput(f"video {video} {kind}: give the path of a video file")
-    gates = ask_gates(repository_root(), video)
+    said = ask_gates(repository_root(), video)
     if as_json:
-        data = {"video": str(video), "verdict": overall(gates), "gates": [gate.model_dump() for gate in gates]}
+        gates = [gate.model_dump() for gate in said.gates]
+        data = {"video": str(video), "verdict": overall(said.gates), "gates": gates, "treatments": said.treatments}
         print(json.dumps(data, indent=2))
     else:
-        gates_table(gates)
-    bad = failing(gates)
+        gates_table(said.gates)
+        for treatment in said.treatments:
+            print(f"will be treated: {treatment}")
+    bad = failing(said.gates)
     if bad:
         raise BadInput(f"{video} would be quarantined: {', '.join(gate.gate for gate in bad)} failed")

@@ -1,8 +1,9 @@
 """Slots of Prefect's global concurrency limits, for as long as a lease on them is renewed.
 
 The server takes a slot back when its lease runs out, so a machine that dies blocks nobody for longer than LEASE.  Where
-only the process died, the next one in the same checkout hands its leases back at once: they are noted in files.  A
-server that was away for longer than LEASE has taken slots back that are in use: they are taken anew at once.
+only the process died, or the server did not answer when it gave its leases back, the next one in the same checkout
+hands them back at once: they are noted in files.  A server that was away for longer than LEASE has taken slots back
+that are in use: they are taken anew at once.
 """
 
 import contextlib
@@ -108,7 +109,11 @@ class Leases:
         return lease
 
     def release(self, lease: UUID) -> None:
-        """Give the slots back.  Where the server does not answer they are free when the lease runs out."""
+        """Give the slots back.
+
+        Where the server does not answer they are free when the lease runs out, or when the next process of this
+        checkout starts, whichever is first.
+        """
         with self._lock:
             held = self._held.pop(lease, None)
         self._hand_back(held.lease if held else lease)
@@ -137,10 +142,16 @@ class Leases:
         write_text(self._folder / f"{lease}.json", json.dumps(note) + "\n")
 
     def _hand_back(self, lease: UUID) -> None:
-        from httpx import HTTPError
+        from httpx import HTTPError, HTTPStatusError
 
-        with contextlib.suppress(HTTPError), _tries(1 if self._watch and self._watch.silent else 6):
-            self._connected().release_concurrency_slots_with_lease(lease)
+        try:
+            with _tries(1 if self._watch and self._watch.silent else 6):
+                self._connected().release_concurrency_slots_with_lease(lease)
+        except HTTPStatusError as error:
+            if error.response.status_code in BUSY:
+                return  # still noted
+        except HTTPError:
+            return
         (self._folder / f"{lease}.json").unlink(missing_ok=True)
 
     def _ask(self, name: str, limit: int, occupy: int) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def re_source(root: Path, subject: str, video: Path, consent: str, force: bool =
         new = False
     else:
         check_idle(folder)
-        gates = ask_gates(root, video)
+        gates = ask_gates(root, video).gates
         failed = failing(gates)
         if failed and not force:
             why = "; ".join(gate.line for gate in failed)

@@ -67,9 +67,12 @@ def test_the_command_shows_the_gates_and_changes_nothing(
     assert run(lambda: app(["check", str(short), "--json"], standalone_mode=False)) == 2
     captured = capsys.readouterr()
     assert json.loads(captured.out)["verdict"] == "fail"
+    assert json.loads(captured.out)["treatments"] == []
     assert captured.err.count("\n") == 1
-    short.write_bytes(b"a long video")
+    short.write_bytes(b"a long video, HDR")
     assert run(lambda: app(["check", str(short)], standalone_mode=False)) == 0
-    assert "film more" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "film more" in printed
+    assert "will be treated: HDR tone-mapped" in printed
     assert run(lambda: app(["check", "/nowhere.mp4"], standalone_mode=False)) == 2
     assert list((toy.root / "data" / "subjects").glob("[a-z]*")) == []

@@ -104,7 +104,8 @@ short = data.startswith(b"short")
 limits = "at least 30 s, refused below 5 s"
 gate = {"gate": "duration", "verdict": "fail" if short else "warn", "value": 4.2 if short else 20.0, "unit": "s",
         "limits": limits, "advice": "film more"}
-print(json.dumps({"verdict": gate["verdict"], "gates": [gate]}))
+treatments = ["HDR tone-mapped"] if b"HDR" in data else []
+print(json.dumps({"verdict": gate["verdict"], "gates": [gate], "treatments": treatments}))
 raise SystemExit(2 if short else 0)
 """
 

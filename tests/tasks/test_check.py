@@ -38,7 +38,7 @@ def voice(sample_clip) -> np.ndarray:
 
 
 def verdicts(path) -> dict[str, GateRecord]:
-    return {record.gate: record for record in check(path)}
+    return {record.gate: record for record in check(path).gates}
 
 
 def made(path, pictures, voice, change) -> dict[str, GateRecord]:
@@ -49,7 +49,7 @@ def made(path, pictures, voice, change) -> dict[str, GateRecord]:
 
 
 def test_the_sample_may_pass_with_warnings_about_its_length(sample_clip):
-    said = check(sample_clip)
+    said = check(sample_clip).gates
     assert overall(said) == "warn"
     assert {record.gate for record in said if record.verdict == "warn"} == {"duration", "speech", "lips follow sound"}
     assert all(record.advice for record in said if record.verdict != "pass")
@@ -107,7 +107,7 @@ def test_the_gates_judge_whom_the_crop_takes(tmp_path, pictures, voice, monkeypa
     folder.root.mkdir(parents=True)
     shown = [two(k, picture) for k, picture in enumerate(pictures)]
     write_clip(folder.source, lambda time: shown[round(time * 25)], constant_times(SECONDS, 25), voice, container="mp4")
-    size = {record.gate: record for record in check(folder.source, LIMITS)}["face size"].value
+    size = {record.gate: record for record in check(folder.source, LIMITS).gates}["face size"].value
     taken = crop(folder, CropParams(size=64)).header
     assert taken["crop_box"][0] >= 200
 
@@ -126,10 +126,25 @@ def test_command_line(tmp_path, sample_clip, capfd):
     data = json.loads(capfd.readouterr().out)
     assert data["verdict"] == "warn"
     assert GateRecord.model_validate(data["gates"][0]).gate == "duration"
+    assert data["treatments"] == ["2 sound channels mixed to one"]
     assert main([str(tmp_path / "nothing.mp4")]) == 2
     captured = capfd.readouterr()
     assert captured.out == ""
     assert captured.err.count("\n") == 1
+
+
+def test_it_says_that_an_hdr_source_will_be_tone_mapped(tmp_path, pictures, voice, capfd):
+    path = tmp_path / "hdr.mkv"
+    write_clip(
+        path, lambda time: pictures[round(time * 25)], constant_times(1.0, 25), voice[:, :48000], codec="libx265",
+        pixels="yuv420p10le", colour=(9, 1, 18, 9), container="matroska",
+        options={"preset": "ultrafast", "x265-params": "log-level=none"},
+    )  # fmt: skip
+    said = check(path)
+    assert said.treatments == ["HDR (HLG) tone-mapped to SDR by BT.2446 method A"]
+    assert len(said.gates) == len(GATES)
+    assert main([str(path)]) == 2  # too short: that it is HDR is no reason
+    assert "will be treated: HDR (HLG) tone-mapped" in capfd.readouterr().out
 
 
 def test_a_truncated_clip_is_refused_or_judged(tmp_path, sample_clip, capfd):
@@ -158,6 +173,6 @@ def test_a_truncated_clip_is_refused_or_judged(tmp_path, sample_clip, capfd):
     ],
 )
 def test_real_clips(name, verdict, failing, clip):
-    said = check(clip(name))
+    said = check(clip(name)).gates
     assert {record.gate for record in said if record.verdict == "fail"} == failing
     assert overall(said) == verdict

@@ -160,6 +160,29 @@ def test_without_an_answer_slots_are_asked_for_until_the_server_is_held_to_be_go
             Leases(tmp_path).acquire("erlnet-cpu", 1)
 
 
+@pytest.mark.usefixtures("prefect_server")
+def test_a_lease_that_could_not_be_handed_back_is_handed_back_at_the_next_start(tmp_path: Path) -> None:
+    away = Watch("http://127.0.0.1:9/api", 1000)
+    mine, silent, other = Leases(tmp_path / "mine"), Leases(tmp_path / "mine", away), Leases(tmp_path / "other")
+    away.start()
+    try:
+        lease = mine.acquire("erlnet-handed-back", 1)
+        assert lease is not None
+        assert wait_for(lambda: away.silent, 30)
+        with temporary_settings({PREFECT_API_URL: away.address}):
+            silent.release(lease)
+        [note] = (tmp_path / "mine").glob("*.json")
+        assert other.acquire("erlnet-handed-back", 1) is None
+        note.write_text(note.read_text().replace(f'"pid": {os.getpid()}', '"pid": 4194303'))
+        Leases(tmp_path / "mine").release_orphans()
+        assert not note.exists()
+        assert other.acquire("erlnet-handed-back", 1) is not None
+    finally:
+        away.stop()
+        for leases in (mine, silent, other):
+            leases.close()
+
+
 class Answer(http.server.BaseHTTPRequestHandler):
     """Too busy twice, then none free."""
 
