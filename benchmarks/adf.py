@@ -1,6 +1,7 @@
-"""A trained ADF on sound of every kind: robust input, bounded look-ahead, natural extras, sync, cost, ablations.
+"""A trained ADF on sound of every kind: robust input, look-ahead, natural extras, sync, cost, ablations; styles.
 
 python -m benchmarks adf --subject FOLDER [--only robust|hour|causal|natural|sync|cost|ablations]
+python -m benchmarks adf --subject FOLDER --only style --only sync --others FOLDER...
 
 FOLDER: a subject's folder with audio.wav, flame.parquet, speech.parquet and adf.safetensors.
 """
@@ -21,8 +22,10 @@ import torch
 
 from benchmarks.clips import ANCHOR, real_clips
 from benchmarks.machine import describe
-from benchmarks.speaking.ablations import ABLATIONS, ablate
+from benchmarks.speaking.ablations import NAMES, ablate
+from benchmarks.speaking.lags import AWAY, best_lags, told_apart
 from benchmarks.speaking.sounds import RATE, damaged, not_speech
+from benchmarks.speaking.style_pairs import Made, Subject, compare, halves
 from models.adf.eyes import blink_onsets
 from models.adf.geometry import lip_errors, mouth_opening
 from models.flame.head import FlameHead
@@ -33,13 +36,13 @@ from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.artifacts.speech import SpeechTrack
 from tasks.errors import BadInput
 from tasks.ingest.media import decode_sound
-from tasks.motion import to_motion
+from tasks.motion import to_motion, usable_runs
 from tasks.speaker import Delivery, Speaker
 from tasks.speech import encode
 from tasks.split import train_length
 
-PARTS = ("robust", "hour", "causal", "natural", "sync", "cost", "ablations")
-WINDOW = 50  # frames, 2 s
+PARTS = ("robust", "hour", "causal", "natural", "sync", "cost", "ablations", "style")
+STYLE_SEEDS = (0, 1, 2)
 LOOKAHEADS = (None, 16, 8, 4, 2, 1)
 
 
@@ -79,17 +82,25 @@ class Case:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--subject", type=Path, help="folder of a finished subject")
+    parser.add_argument("--others", type=Path, nargs="*", default=[], help="folders of further subjects: style, sync")
     parser.add_argument("--only", choices=PARTS, action="append")
-    parser.add_argument("--seed", type=int, default=0, help="of the ablations")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="of the ablations")
     arguments = parser.parse_args(argv)
     if arguments.subject is None:
         print("adf: skipped: give --subject FOLDER, the folder of a finished subject", file=sys.stderr)
         return 0
     torch.set_num_threads(1)
-    folder = SubjectFolder(arguments.subject.resolve())
+    folder, *others = (SubjectFolder(path.resolve()) for path in (arguments.subject, *arguments.others))
     print(f"{describe()}\n")
     for part in arguments.only or PARTS:
-        rows = ablations(folder, arguments.seed) if part == "ablations" else TABLES[part](Case.of(folder))
+        if part == "ablations":
+            rows = ablations(folder, arguments.seeds)
+        elif part == "style":
+            rows = style(folder, others)
+        elif part == "sync":
+            rows = sync(Case.of(folder), others)
+        else:
+            rows = TABLES[part](Case.of(folder))
         for row in rows:
             print(row, flush=True)
         print()
@@ -193,36 +204,40 @@ def natural(case: Case) -> Iterator[str]:
 
 
 @torch.no_grad()
-def sync(case: Case) -> Iterator[str]:
-    """Does the speech-motion embedding tell the held-out motion's own sound from other sound, in windows of 2 s?"""
+def sync(case: Case, others: list[SubjectFolder]) -> Iterator[str]:
+    """Does the speech-motion embedding tell the held-out motion's own sound from other sound, in windows of 2 s?
+
+    others: further subjects, of which the embedding has seen nothing; their whole clips are judged.
+    """
     network = case.speaker.trained.network
-    motion = network.embedding.embed_motion(network.expression_basis(to_motion(case.truth).expression)[None])[0]
+
+    def embedded(motion: FlameSequence, track: SpeechTrack) -> tuple[torch.Tensor, torch.Tensor]:
+        branch = network.expression_basis(to_motion(motion).expression)[None]
+        return network.embedding.embed_motion(branch)[0], embed(track)
 
     def embed(track: SpeechTrack) -> torch.Tensor:
         energy = network.level(torch.from_numpy(track.energy))
         return network.embedding.embed_speech(network.front(torch.from_numpy(track.features), energy)[None])[0]
 
-    def agreement(sound: torch.Tensor, start: int, at: int) -> float:
-        return float((sound[at : at + WINDOW] * motion[start : start + WINDOW]).sum(-1).mean())
-
-    own = embed(encode(case.voice, len(motion)))
-    starts = range(0, len(motion) - WINDOW + 1, 5)
-    right = [agreement(own, start, start) for start in starts]
-    yield "| other sound | told apart, % of windows and places |"
+    own = {"held-out motion": embedded(case.truth, encode(case.voice, len(case.truth)))}
+    for folder in others:
+        sequence = read_flame(folder.flame)
+        own[f"{folder.id}, all of it"] = embedded(sequence, encode(read_audio(folder.audio), len(sequence)))
+    yield "| motion, its own sound | windows | told from 8 or more frames away, % | offset within ±1 frame, % |"
+    yield "|---|---|---|---|"
+    for name, (motion, sound) in own.items():
+        offsets = [abs(lag) <= 1 for lag in best_lags(motion, sound)]
+        apart = told_apart(motion, sound, sound, AWAY)
+        yield f"| {name} | {len(offsets)} | {100 * np.mean(apart):.0f} | {100 * np.mean(offsets):.0f} |"
+    yield ""
+    yield "| other sound | told from the held-out motion's own, % of windows and places |"
     yield "|---|---|"
-    others = {"the same, 8 or more frames away": own}
+    motion, sound = own["held-out motion"]
     for clip in real_clips():
         if clip.name != ANCHOR:
             with contextlib.suppress(BadInput):
-                others[f"another voice: {clip.stem}"] = embed(encode(decode_sound(clip)))
-    for name, sound in others.items():
-        better = [
-            mine > agreement(sound, start, at)
-            for start, mine in zip(starts, right, strict=True)
-            for at in range(0, len(sound) - WINDOW + 1, 5)
-            if sound is not own or abs(at - start) >= 8
-        ]
-        yield f"| {name} | {100 * float(np.mean(better)):.0f} |"
+                foreign = embed(encode(decode_sound(clip)))
+                yield f"| {clip.stem} | {100 * np.mean(told_apart(motion, sound, foreign)):.0f} |"
 
 
 def cost(case: Case) -> Iterator[str]:
@@ -238,18 +253,50 @@ def cost(case: Case) -> Iterator[str]:
     yield f"- {60 / (ended - started):.0f} times real time by processor seconds, {60 / wall:.0f} by the clock"
 
 
-def ablations(folder: SubjectFolder, seed: int) -> Iterator[str]:
-    """The same split and steps with parts left out; figures of the held-out part."""
-    yield "| | opening correlation | lip error, mm | opening difference, mm | dynamics |"
-    yield "|---|---|---|---|---|"
-    for name in ABLATIONS:
-        for label, held_out in ablate(folder, name, seed).items():
-            keys = ("opening_correlation", "lip_error_mm", "opening_difference_mm", "dynamics")
-            values = (f"{held_out[key]:.2f}" if isinstance(held_out[key], float) else "-" for key in keys)
-            yield f"| {label} | {' | '.join(values)} |"
+def ablations(folder: SubjectFolder, seeds: list[int]) -> Iterator[str]:
+    """The same split and steps with parts left out; figures of the held-out part, one for each seed.  Head: spread and
+    speed of the head's rotation over the true ones."""
+    yield "| | opening correlation | lip error, mm | opening difference, mm | dynamics | head's spread | head's speed |"
+    yield "|---|---|---|---|---|---|---|"
+    keys = ("opening_correlation", "lip_error_mm", "opening_difference_mm", "dynamics", "head_spread", "head_speed")
+    for name in NAMES:
+        rows = [ablate(folder, name, seed) for seed in seeds]
+        for label in rows[0]:
+            cells = ([row[label][key] for row in rows] for key in keys)
+            yield f"| {label} | {' | '.join(', '.join(map(_two_digits, values)) for values in cells)} |"
 
 
-TABLES = {"robust": robust, "hour": hour, "causal": causal, "natural": natural, "sync": sync, "cost": cost}
+def style(folder: SubjectFolder, others: list[SubjectFolder]) -> Iterator[str]:
+    """Does motion in the manner of A resemble A more than B?  Every subject speaks in the manner of every other."""
+    if not others:
+        yield "style: skipped: give --others FOLDER..., the folders of further subjects"
+        return
+    sounds = [encode(Case.of(folder).voice), encode(read_audio(AssetFolder.default().root / "speech_sample.wav"))]
+    sequences = {each.id: _longest(read_flame(each.flame)) for each in (folder, *others)}
+    subjects = [Subject(name, *halves(to_motion(sequence))) for name, sequence in sequences.items()]
+    made = []
+    for each in (folder, *others):
+        speaker = Speaker.load(each.adf)
+        for name, sequence in sequences.items():
+            shown = sequence.slice(0, len(sequence) // 2)
+            made += [
+                Made(each.id, name, to_motion(speaker.speak(sound, shown, seed)))
+                for sound in sounds
+                for seed in STYLE_SEEDS
+            ]
+    yield from compare(read_head(AssetFolder.default().open_head), subjects, made)
+
+
+def _longest(sequence: FlameSequence) -> FlameSequence:
+    longest = max(usable_runs(sequence.usable), key=lambda run: run.stop - run.start)
+    return sequence.slice(longest.start, longest.stop)
+
+
+def _two_digits(value: Any) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else "-"
+
+
+TABLES = {"robust": robust, "hour": hour, "causal": causal, "natural": natural, "cost": cost}
 
 if __name__ == "__main__":
     raise SystemExit(main())

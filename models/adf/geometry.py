@@ -42,7 +42,7 @@ def expression_metric(head: FlameHead, shape: Tensor, centre: Tensor) -> Tensor:
 @torch.no_grad()
 def mouth_opening(head: FlameHead, shape: Tensor, branch: Tensor) -> Tensor:
     """Distance [N] in mm between the middles of the inner lips."""
-    points = _mesh_points(head, shape, branch, [UPPER_LIP, LOWER_LIP])
+    points = mesh_points(head, shape, branch, [UPPER_LIP, LOWER_LIP])
     return (points[:, 0] - points[:, 1]).norm(dim=-1)
 
 
@@ -64,11 +64,11 @@ def lip_errors(head: FlameHead, shape: Tensor, predicted: Tensor, truth: Tensor)
 @torch.no_grad()
 def upper_face_motion(head: FlameHead, shape: Tensor, branch: Tensor) -> float:
     """Standard deviation over time, in mm, of the brow points' positions, mean over points (the core of FDD)."""
-    points = _mesh_points(head, shape, branch, list(BROWS))
+    points = mesh_points(head, shape, branch, list(BROWS))
     return float(points.var(0, correction=0).sum(-1).sqrt().mean())
 
 
-def _mesh_points(head: FlameHead, shape: Tensor, branch: Tensor, index: list[int]) -> Tensor:
+def mesh_points(head: FlameHead, shape: Tensor, branch: Tensor, index: list[int]) -> Tensor:
     """Points [N, len(index), 3] of the mesh embedding in mm."""
     embedding = head.embeddings["mesh"].subset(torch.tensor(index))
     parts = [

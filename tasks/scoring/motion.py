@@ -36,7 +36,9 @@ def evaluate(
     13 and 14 on the head's surface), generated from held-out speech against tracked.  lip_error_mm: mean distance of
     lip vertices, head held still; lip_max_error_mm: largest lip vertex error of a frame, mean over frames (LVE).
     dynamics: standard deviation of the opening over the true one; speed: the same of its frame differences;
-    brow_dynamics: the same of brow positions.
+    brow_dynamics: the same of brow positions.  head_spread: standard deviation of the head's rotation (global + neck,
+    the three axes' squares summed) over the true one; head_speed: root mean square of its frame differences over the
+    true one.  Head motion is sampled, not foretold: these are figures of its distribution.
     """
     first = train_length(len(sequence))
     rows = spoken_rows(sequence, speech)
@@ -52,8 +54,8 @@ def evaluate(
     at = torch.from_numpy(rows[test] - np.searchsorted(speech.frame, heard.frame[0]))
     spoken = to_motion(said, at.numpy())
     report["parts"] = said.parts
-    candidates = {"adf": spoken.expression} | _baselines(trained, sequence, speech, rows, train, test)
-    report["held_out"] = {name: _figures(head, shape, branch, truth.expression) for name, branch in candidates.items()}
+    candidates = {"adf": spoken} | _baselines(trained, sequence, speech, rows, train, test)
+    report["held_out"] = {name: motion_figures(head, shape, motion, truth) for name, motion in candidates.items()}
     report["spaces"] = _spaces(trained, head, shape, truth)
     report["sync"] = _sync(trained, speech, rows[test], truth)
     return report
@@ -75,17 +77,17 @@ def _baselines(
     rows: np.ndarray,
     train: np.ndarray,
     test: np.ndarray,
-) -> dict[str, Tensor]:
-    """Expression branches [N test, E + 9] of mean motion and of ridge regression on +-7 frames of the same features.
+) -> dict[str, Motion]:
+    """Mean motion and ridge regression on +-7 frames of the same features for the test rows.
 
-    The ridge is the one with the least error in five-fold cross-validation over the training part.
+    The ridge is the one with the least error of the expression in five-fold cross-validation over the training part.
     """
     network = trained.network
     with torch.no_grad():
         heard = network.front(torch.tensor(speech.features), torch.tensor(speech.energy))
     windows = context_windows(heard, RIDGE_RADIUS)
-    motion = to_motion(sequence, train).expression
-    x, z = windows[rows[train]], network.expression_basis(motion)
+    known = to_motion(sequence, train)
+    x, z = windows[rows[train]], network.expression_basis(known.expression)
     errors = []
     for ridge in RIDGES:
         total = 0.0
@@ -94,14 +96,19 @@ def _baselines(
             weights, bias = ridge_regression(x[rest], z[rest], ridge)
             total += float((x[fold] @ weights + bias - z[fold]).square().sum())
         errors.append(total)
-    weights, bias = ridge_regression(x, motion, RIDGES[int(np.argmin(errors))])
-    mean = motion.mean(0).expand(len(test), -1)
-    return {"mean_motion": mean, "ridge_regression": windows[rows[test]] @ weights + bias}
+    both = torch.cat([known.expression, known.pose], 1)
+    weights, bias = ridge_regression(x, both, RIDGES[int(np.argmin(errors))])
+    widths = [known.expression.shape[1], known.pose.shape[1]]
+    mean = both.mean(0).expand(len(test), -1).split(widths, 1)
+    ridge = (windows[rows[test]] @ weights + bias).split(widths, 1)
+    return {"mean_motion": Motion(*mean), "ridge_regression": Motion(*ridge)}
 
 
-def _figures(head: FlameHead, shape: Tensor, branch: Tensor, truth: Tensor) -> dict[str, Any]:
-    made, real = mouth_opening(head, shape, branch), mouth_opening(head, shape, truth)
-    mean, largest = lip_errors(head, shape, branch, truth)
+def motion_figures(head: FlameHead, shape: Tensor, motion: Motion, truth: Motion) -> dict[str, Any]:
+    """The held-out figures of ``evaluate`` for one motion against the true one, frame by frame."""
+    made, real = (mouth_opening(head, shape, branch) for branch in (motion.expression, truth.expression))
+    mean, largest = lip_errors(head, shape, motion.expression, truth.expression)
+    (spread, speed), (true_spread, true_speed) = head_motion(motion.pose), head_motion(truth.pose)
     moving = float(made.std()) > 1e-4 and float(real.std()) > 1e-4
     correlation = float(torch.corrcoef(torch.stack([made, real]))[0, 1]) if moving else "undefined: no motion"
     return {
@@ -111,8 +118,26 @@ def _figures(head: FlameHead, shape: Tensor, branch: Tensor, truth: Tensor) -> d
         "opening_difference_mm": float((made - real).abs().mean()),
         "dynamics": _ratio(made.std(), real.std()),
         "speed": _ratio(made.diff().std(), real.diff().std()),
-        "brow_dynamics": _ratio(upper_face_motion(head, shape, branch), upper_face_motion(head, shape, truth)),
+        "brow_dynamics": _ratio(
+            upper_face_motion(head, shape, motion.expression), upper_face_motion(head, shape, truth.expression)
+        ),
+        "head_spread": _ratio(spread, true_spread),
+        "head_speed": _ratio(speed, true_speed),
     }
+
+
+def head_motion(pose: Tensor) -> tuple[float, float]:
+    """Spread (root mean square about the mean) and speed (root mean square change from frame to frame) of the head's
+    rotation, radians, in the pose branch [N, 9]."""
+    turned = _turn(pose)
+    lengths = (x.square().sum(-1).mean().sqrt() for x in (turned - turned.mean(0), turned.diff(dim=0)))
+    spread, speed = map(float, lengths)
+    return spread, speed
+
+
+def _turn(pose: Tensor) -> Tensor:
+    """Rotation [N, 3] of the head, radians, of the pose branch [N, 9]."""
+    return pose[:, :3] + pose[:, 3:6]
 
 
 def _ratio(made: Tensor | float, real: Tensor | float) -> float | str:
@@ -126,7 +151,7 @@ def _spaces(trained: TrainedAdf, head: FlameHead, shape: Tensor, truth: Motion) 
     expression = network.expression_basis(truth.expression)[None]
     rebuilt = network.to_flame(network.expression_space(expression)[0][0])
     pose = network.pose_basis.inverse(network.pose_space(network.pose_basis(truth.pose)[None])[0][0])
-    turn = (pose - truth.pose)[:, :6].reshape(-1, 2, 3).sum(1).norm(dim=-1)
+    turn = _turn(pose - truth.pose).norm(dim=-1)
     return {
         "expression_lip_error_mm": lip_errors(head, shape, rebuilt, truth.expression)[0],
         "pose_rotation_error_deg": float(torch.rad2deg(turn).mean()),

@@ -75,6 +75,8 @@ def test_held_out_motion_beats_mean_motion(done: SubjectFolder) -> None:
     assert 0.6 < ours["dynamics"] < 1.3
     assert mean["dynamics"] == pytest.approx(0, abs=1e-3)
     assert isinstance(mean["opening_correlation"], str)
+    assert mean["head_spread"] == pytest.approx(0, abs=1e-3)
+    assert ours["head_spread"] > 0.1
     assert set(metrics["spaces"]) == {
         "expression_lip_error_mm", "pose_rotation_error_deg", "pose_translation_error_mm",
     }  # fmt: skip
