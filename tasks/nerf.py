@@ -28,6 +28,7 @@ from tasks.artifacts.curve import write_curve
 from tasks.artifacts.flame import FlameSequence, read_flame
 from tasks.artifacts.head import head_identity, read_head
 from tasks.artifacts.layout import AssetFolder, SubjectFolder
+from tasks.artifacts.leftovers import remove_leftovers
 from tasks.artifacts.lpips import read_lpips
 from tasks.artifacts.masks import HEAD_LABELS, Label
 from tasks.artifacts.metrics import write_metrics
@@ -188,6 +189,7 @@ def train(
     release: is called now and then, to let go of data that has been read.
     """
     path = folder.checkpoints / "nerf.safetensors"
+    remove_leftovers(path.parent, path.stem)
     start, before, curve = 0, 0.0, []
     checkpoint = read_checkpoint(path, belongs_to)
     if checkpoint:

@@ -1,6 +1,5 @@
 """Runs a plan: one Prefect task a stage, each a ``dvc repro --single-item`` in a process group of its own."""
 
-import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from flows.bridge.repair import pipeline_folder
 from flows.bridge.stage_run import run_stage
 from tasks.artifacts import run_record
 from tasks.artifacts.layout import SubjectFolder
+from tasks.artifacts.leftovers import remove_leftovers
 from tasks.errors import TaskError
 
 if TYPE_CHECKING:
@@ -258,6 +258,5 @@ def _remove_leftovers(root: Path, unit: str) -> None:
     folder = SubjectFolder.of(unit, root)
     records = [run_record.read(folder.runs, path.stem) for path in folder.runs.glob("*.json")]
     if not any(record and record.outcome == "running" for record in records):
-        for path in folder.root.glob("*.tmp-????????*"):
-            with contextlib.suppress(OSError):  # the stage will say what is wrong with the folder
-                path.unlink()
+        for place in (folder.root, folder.checkpoints, folder.runs):
+            remove_leftovers(place)

@@ -35,6 +35,20 @@ def load_published(path: Path, network: Network, advice: str, key: str | None = 
     return network.eval().requires_grad_(False)
 
 
+def load_chosen(path: Path, network: Network, parameter: str, chosen: str, otherwise: str, source: str) -> Network:
+    """As ``load_published``, for a file that is used because ``parameter`` of params.yaml is ``chosen``.
+
+    otherwise: the value that does without it.  source: where the file is to be had.  Its published name is ``path``'s.
+    Raises BadInput, one line, where there is no file, too.
+    """
+    instead = f"or set {parameter}: {otherwise} in params.yaml"
+    if not path.exists():
+        raise BadInput(
+            f"{path} is missing, and {parameter} is {chosen}: get {path.name} from {source} and put it there, {instead}"
+        )
+    return load_published(path, network, f"replace it by the published {path.name}, {instead}")
+
+
 def _difference(expected: dict[str, torch.Tensor], found: dict[str, Any]) -> str | None:
     wanted = [name for name in expected if not name.endswith(_COUNTER)]
     missing = [name for name in wanted if name not in found]

@@ -220,12 +220,18 @@ def test_kill_9_of_a_running_stage_then_only_what_is_left(toy: Toy) -> None:
     assert message is not None
     assert message.startswith("track of subject a failed: the process ended without a word")
     assert states(toy, "a") == ["done", "failed", "stale"]
-    assert list(toy.folder("a").glob("half.tmp-*"))  # a killed process cannot tidy up; the next run does
+    # A killed process cannot tidy up; the next run does.
+    half = [toy.folder("a") / name for name in ("half", "checkpoints/nerf", "runs/nerf_preview")]
+    half = [path.with_name(f"{path.name}.tmp-0123abcd.mp4") for path in half]
+    assert half[0].exists()
+    for path in half[1:]:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
     toy.control("a", "track", "")
     toy.forget()
     assert run() is None
     assert toy.started() == ["a:track", "a:report"]
-    assert not list(toy.folder("a").glob("half.tmp-*"))
+    assert not any(path.exists() for path in half)
 
 
 def test_an_interrupt_ends_every_process_and_the_next_run_goes_on(toy: Toy) -> None:
