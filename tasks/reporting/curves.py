@@ -23,6 +23,7 @@ _FIXED = {
     "Mean frame": PALETTE[3],
     "FLAME-driven": PALETTE[4],
 }
+_DASHED = ("FLAME-driven",)  # lies on the self-driven line where the torso hardly moves: both are seen
 
 
 def curve_svg(
@@ -54,7 +55,8 @@ def curve_svg(
             known = np.isfinite(values)
             mark = "o" if known.sum() <= 20 else None
             colour = _FIXED.get(label, PALETTE[index % len(PALETTE)])
-            axes.plot(x[known], values[known], color=colour, label=label, linewidth=1.5, marker=mark, markersize=3)
+            line = {"linestyle": "--" if label in _DASHED else "-", "marker": mark, "color": colour, "label": label}
+            axes.plot(x[known], values[known], linewidth=1.5, markersize=3, **line)
         if shaded is not None:
             axes.axvspan(shaded[0], shaded[1], color="#8a6fdf", alpha=0.15, linewidth=0, label=shaded[2])
         if log:
