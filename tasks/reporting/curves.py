@@ -55,8 +55,8 @@ def curve_svg(
             known = np.isfinite(values)
             mark = "o" if known.sum() <= 20 else None
             colour = _FIXED.get(label, PALETTE[index % len(PALETTE)])
-            line = {"linestyle": "--" if label in _DASHED else "-", "marker": mark, "color": colour, "label": label}
-            axes.plot(x[known], values[known], linewidth=1.5, markersize=3, **line)
+            [line] = axes.plot(x[known], values[known], color=colour, label=label, marker=mark, markersize=3)
+            line.set(linewidth=1.5, linestyle="--" if label in _DASHED else "-")
         if shaded is not None:
             axes.axvspan(shaded[0], shaded[1], color="#8a6fdf", alpha=0.15, linewidth=0, label=shaded[2])
         if log:
