@@ -53,6 +53,7 @@ from tasks.stage import main
 
 MINIMUM = 24  # usable training frames without which there is no portrait
 MAP_RESOLUTION = 96
+MOST_REPORTING = 0.1  # seconds of reporting a second of training, where the minutes of that are limited
 RELEASED = 10  # steps after which the memory of data that was read is let go of
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"  # of the share that is over
 PREVIEWED = {"psnr_train": "train", "psnr_held_out": "held out"}
@@ -63,7 +64,8 @@ class NerfParams:
     """Parameters of the nerf stage.
 
     steps: optimisation steps.  minutes: most minutes of training, 0 for no limit; a run that is cut short by it has
-    walked the same schedule faster, so its figures depend on the machine.  frames: frames a step.  head_rays,
+    walked the same schedule faster, so its figures depend on the machine.  Preparation and the final figures are not
+    counted, nor are looks at the training, which take at most a tenth more.  frames: frames a step.  head_rays,
     other_rays: rays a frame and step at places that can meet the head, and elsewhere.  samples: head samples a ray.
     basis: blended planes.  head_resolution, static_resolution: texels of a side of the planes.  plane_rate,
     network_rate: learning rates.  noise: of the drivers, in standard deviations.  mask_weight: of the opacity losses.
@@ -210,6 +212,10 @@ def train(
         """How much of the training is over, by steps or by time, whichever is nearer to its end."""
         return max(step / params.steps, spent() / (60 * params.minutes) if params.minutes > 0 else 0.0)
 
+    def may_look() -> bool:
+        """Whether the curve's pictures still cost little beside a training whose time is limited."""
+        return params.minutes == 0 or reporting <= MOST_REPORTING * spent()
+
     last, looked = False, share()
     with tqdm(total=1.0, initial=share(), desc="nerf: train", mininterval=2, bar_format=BAR) as bar:
         while step < params.steps and not last:
@@ -223,7 +229,7 @@ def train(
             last = step == params.steps or (params.minutes > 0 and spent() >= 60 * params.minutes)
             if step % RELEASED == 0:
                 release()
-            if step % logged == 0 or last or share() >= looked + 0.05:
+            if last or (may_look() and (step % logged == 0 or share() >= looked + 0.05)):
                 looked = share()
                 seconds, paused = spent(), time.monotonic()
                 row = {"step": float(step), "seconds": seconds, "loss": sums[0] / sums[2]}

@@ -19,6 +19,7 @@ from tasks.artifacts.curve import read_curve
 from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.nerf import read_nerf
 from tasks.nerf import NerfParams, run
+from tasks.scoring.training import TrainingReport
 from tests.tasks.scene_training import TINY
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -80,6 +81,32 @@ def test_a_time_budget_ends_the_training(scene_subject, monkeypatch):
     np.testing.assert_allclose(shares, np.arange(12) / 12, atol=1e-9)  # the schedule is walked by the clock
     curve = read_curve(folder.nerf_curve, "")
     assert len(curve["step"]) == 12  # looked at as often as a training by steps
+
+
+def test_looks_at_a_training_with_a_time_budget_take_little_of_it(scene_subject, monkeypatch):
+    folder, _ = scene_subject
+    now = [0.0]
+    monkeypatch.setattr(nerf, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    step, glance, looks = Trainer.step, TrainingReport.glance, []
+
+    def slow_step(self, index, share=None):
+        now[0] += 0.1
+        return step(self, index, share)
+
+    def slow_glance(self):
+        now[0] += 0.04
+        looks.append(now[0])
+        return glance(self)
+
+    monkeypatch.setattr(Trainer, "step", slow_step)
+    monkeypatch.setattr(TrainingReport, "glance", slow_glance)
+    run(folder, dataclasses.replace(TINY, steps=100_000, minutes=0.02))
+    assert now[0] == pytest.approx(1.2 + 0.04 * len(looks))  # 12 steps; a look at each would take 0.48 s
+    assert 2 <= len(looks) <= 5
+    assert looks[-1] == now[0]  # the end is always looked at
+    looks.clear()
+    run(folder, TINY)
+    assert len(looks) == TINY.steps  # the curve of a training by steps does not depend on the machine
 
 
 def test_minutes_on_the_command_line(monkeypatch, capsys, tmp_path):
