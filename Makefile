@@ -13,6 +13,7 @@ SHELL := /bin/sh
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+KERNELS := $(VENV)/.kernels
 TORCH_PIP_ARGS ?=
 DEMO_SUBJECT ?= sample
 
@@ -39,7 +40,12 @@ demo: $(STAMP)
 	@$(BIN)/erlnet onboard data/assets/sample.mp4 --subject $(DEMO_SUBJECT) --profile demo --style neutral \
 	  --consent "Sample clip shipped with PsychoPy for demonstrations; used for this local demonstration only."
 
-test: $(STAMP)
+# Triton, for the tests alone: its interpreter runs the GPU's kernels without one.  A CUDA build of torch has it already.
+$(KERNELS): $(STAMP) requirements/kernels.txt
+	@$(BIN)/python -m pip install --quiet --no-deps -r requirements/kernels.txt
+	@touch $@
+
+test: $(KERNELS)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: $(STAMP)
@@ -63,7 +69,7 @@ worker: $(STAMP)
 # Freeze what is installed now; torch and the --no-deps packages have files of their own.
 lock: $(STAMP)
 	@$(BIN)/python -m pip freeze --exclude-editable \
-	  | grep -viE '^(torch|mediapipe|face-alignment)==' > requirements/lock.txt.new
+	  | grep -viE '^(torch|triton|mediapipe|face-alignment)==' > requirements/lock.txt.new
 	@mv requirements/lock.txt.new requirements/lock.txt
 
 clean:

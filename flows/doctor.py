@@ -33,9 +33,15 @@ LIBRARIES = {
 }
 _DEVICE = """
 import json, torch
+from models.nerf import kernels
+try:
+    used, wrong = kernels.described(torch.device("cuda" if torch.cuda.is_available() else "cpu")), ""
+except ValueError as error:
+    used, wrong = "", str(error)
 cuda = torch.cuda.is_available()
 print(json.dumps({"torch": torch.__version__, "threads": torch.get_num_threads(),
-                  "device": torch.cuda.get_device_name(0) if cuda else None}))
+                  "device": torch.cuda.get_device_name(0) if cuda else None,
+                  "kernels": used, "wrong": wrong}))
 """
 
 
@@ -94,8 +100,16 @@ def _device(root: Path) -> list[Finding]:
         return [Finding("device", "torch", "missing", cost=cost, remedy="make setup", needed=True)]
     processor = Finding("device", "processor", "present", f"{os.cpu_count()} cores, {facts['threads']} torch threads")
     if facts["device"] is None:
-        return [processor, Finding("device", "accelerator", "missing", cost=slow, remedy=remedy)]
-    return [processor, Finding("device", "accelerator", "present", facts["device"])]
+        accelerator = Finding("device", "accelerator", "missing", cost=slow, remedy=remedy)
+    else:
+        accelerator = Finding("device", "accelerator", "present", facts["device"])
+    if facts["wrong"]:
+        cost, remedy = f"{facts['wrong']}: nerf, evaluate and animate refuse to run", "unset ERLNET_KERNELS"
+        return [processor, accelerator, Finding("device", "kernels", "missing", cost=cost, remedy=remedy, needed=True)]
+    if facts["device"] is not None and "not installed" in facts["kernels"]:
+        cost, remedy = f"{facts['kernels']}: lookups and compositing take many launches each", "pip install triton"
+        return [processor, accelerator, Finding("device", "kernels", "missing", cost=cost, remedy=remedy)]
+    return [processor, accelerator, Finding("device", "kernels", "present", facts["kernels"])]
 
 
 def _libraries() -> list[Finding]:

@@ -18,10 +18,12 @@ from pydantic import Field
 from tqdm import tqdm
 
 from models.nerf.driving import Driving, person_front_map, standardisation, standardise
+from models.nerf.layers import run_mixed
 from models.nerf.network import DualBranchNerf, NerfConfig
 from models.nerf.sampling import RaySampler, RayShares
 from models.nerf.torso.motion import fit_forecast
 from models.nerf.training import Labels, Schedule, Trainer
+from tasks import accelerator
 from tasks.artifacts.background import read_background
 from tasks.artifacts.checkpoint import Checkpoint, fingerprint, read_checkpoint, write_checkpoint
 from tasks.artifacts.curve import write_curve
@@ -71,7 +73,8 @@ class NerfParams:
     network_rate: learning rates.  noise: of the drivers, in standard deviations.  mask_weight: of the opacity losses.
     perceptual_weight: of LPIPS on patches, 0 leaves it out.  perceptual_from: share of the training after which it
     enters.  fusion, deform, shell: False for the ablations (models/nerf/network.py).  measured: pictures of each part
-    whose PSNR is reported.  checkpoint_seconds: at most so much work is lost by a kill.  seed: of everything random.
+    whose PSNR is reported.  checkpoint_seconds: at most so much work is lost by a kill.  precision: of the
+    perceptrons, full (float32), mixed (bfloat16) or auto (mixed on a GPU).  seed: of everything random.
     """
 
     steps: int = 1500
@@ -94,6 +97,7 @@ class NerfParams:
     shell: bool = True
     measured: int = 24
     checkpoint_seconds: float = 30.0
+    precision: accelerator.Precision = "auto"
     seed: int = 0
 
 
@@ -114,7 +118,9 @@ def run(folder: SubjectFolder, params: NerfParams) -> dict[str, Any]:
         raise DamagedArtifact(folder.torso, f"{len(torso)} frames, {len(sequence)} were tracked")
     split = train_length(len(sequence))
     rows = np.flatnonzero(sequence.usable[:split])
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = accelerator.device()
+    kernels = accelerator.kernels_on(device)
+    mixed = accelerator.is_mixed(params.precision, device)
     inputs = [folder.video, folder.flame, folder.masks, folder.background, folder.torso, assets.open_head]
 
     with ExitStack() as open_:
@@ -143,6 +149,7 @@ def run(folder: SubjectFolder, params: NerfParams) -> dict[str, Any]:
         )
         sampler = RaySampler(pictures, cells, rows, shares, params.samples, params.seed, regions)
         network.to(device)
+        run_mixed(network, mixed)
         trainer = Trainer(
             network,
             driving,
@@ -168,8 +175,9 @@ def run(folder: SubjectFolder, params: NerfParams) -> dict[str, Any]:
         front,
         sequence.shape,
         head_identity(assets.open_head),
-        dict(sequence.parts) | _parts(params, device),
-        {"steps": done, "seed": params.seed, "device": str(device), "frames": len(rows)},
+        dict(sequence.parts) | _parts(params, device, kernels, mixed),
+        {"steps": done, "seed": params.seed, "device": str(device), "precision": "mixed" if mixed else "full"}
+        | {"frames": len(rows)},
     )
     write_nerf(folder.nerf, trained)
     write_curve(folder.nerf_curve, curve)
@@ -303,13 +311,15 @@ def _schedule(params: NerfParams) -> Schedule:
     )
 
 
-def _parts(params: NerfParams, device: torch.device) -> dict[str, str]:
+def _parts(params: NerfParams, device: torch.device, kernels: str, mixed: bool) -> dict[str, str]:
     missing = [name for name in ("fusion", "deform", "shell") if not getattr(params, name)]
     return {
         "portrait": "DBF-NeRF" + (f" without {', '.join(missing)} (ablation)" if missing else ""),
-        "portrait encoding": "tri-plane pyramids and expression-blended planes, plain torch",
+        "portrait encoding": "tri-plane pyramids and expression-blended planes",
         "perceptual loss": "LPIPS v0.1 AlexNet on patches" if params.perceptual_weight > 0 else "none",
         "training device": str(device),
+        "portrait kernels": kernels,
+        "training precision": "mixed (bfloat16 perceptrons)" if mixed else "full",
     }
 
 

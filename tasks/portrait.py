@@ -11,9 +11,11 @@ import torch
 from models.flame.head import FlameHead
 from models.nerf.cutout import cut_out, without_holes
 from models.nerf.driving import Driving, FlameArrays, driving_of
+from models.nerf.layers import run_mixed
 from models.nerf.network import Planes
 from models.nerf.rendering import render_with_opacity
 from models.nerf.turn import turned
+from tasks import accelerator
 from tasks.artifacts.flame import VECTORS, FlameSequence
 from tasks.artifacts.head import head_identity, read_head
 from tasks.artifacts.nerf import TrainedNerf, read_nerf
@@ -64,8 +66,11 @@ class Portrait:
 
     def __init__(self, trained: TrainedNerf, head: FlameHead):
         self.trained, self.head = trained, head
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = accelerator.device()
+        accelerator.kernels_on(self.device)  # complains of a wish that cannot be met
         self.network = trained.network.to(self.device)
+        # On a GPU as it was trained; the processor gains nothing by fewer bits.
+        run_mixed(self.network, self.device.type == "cuda" and trained.training.get("precision") == "mixed")
         self._planes: dict[View, Planes] = {}
 
     @classmethod

@@ -9,6 +9,8 @@ and its quadrature over the union of both branches' samples is what ``fused_weig
 
 import torch
 
+from models.nerf import kernels
+
 
 def branch_weights(thickness: torch.Tensor) -> torch.Tensor:
     """Weights [..., S] of one branch alone, thickness [..., S] front to back: T_i (1 - exp(-thickness_i))."""
@@ -35,3 +37,26 @@ def fused_weights(
     weights_b = torch.exp(-before_b) * -torch.expm1(-thickness_b)
     left = torch.exp(-(thickness_a.sum(-1) + thickness_b.sum(-1)))
     return weights_a, weights_b, left
+
+
+def composite(
+    thickness_a: torch.Tensor,
+    depth_a: torch.Tensor,
+    hidden_a: torch.Tensor,
+    thickness_b: torch.Tensor,
+    depth_b: torch.Tensor,
+    hidden_b: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Features of both branches composited with the shared transmittance.
+
+    thickness and depth as in ``fused_weights``, [N, A] and [N, B]; hidden features [C, N * A] and [C, N, B].  No
+    gradient goes to the depths.  Returns features [C, N], what is left for the background [N], and the weights of a
+    added up [N].
+    """
+    if kernels.fused(thickness_a):
+        from models.nerf.kernels.composite import composite as fused
+
+        return fused(thickness_a, depth_a, hidden_a, thickness_b, depth_b, hidden_b)
+    weights_a, weights_b, left = fused_weights(thickness_a, depth_a, thickness_b, depth_b)
+    feature_a = (hidden_a.view(-1, *weights_a.shape) * weights_a).sum(-1)
+    return feature_a + (hidden_b * weights_b).sum(-1), left, weights_a.sum(-1)

@@ -15,9 +15,11 @@ import numpy as np
 import torch
 from scipy import ndimage, sparse
 
+from models.nerf import kernels
 from models.nerf.planes import lookup
 
 FADE = 0.03  # metres beyond the silhouette over which displacement dies out
+RELAXATION = 0.8  # of the fixed-point steps
 STEEPEST = -0.35  # z of a ray in the head frame beyond which the height field is no longer met from the front
 
 
@@ -130,6 +132,10 @@ def meet_surface(
     [F, 3, M, M]; centre, half [3].  Returns depth along the ray [F, N], the displacement there [F, N, 3] and the
     observed x, y there in box units [F, N, 2] (outside -1..1: the ray misses the head's box).
     """
+    if kernels.fused(directions) and not torch.is_grad_enabled():
+        from models.nerf.kernels.surface import meet_surface as fused
+
+        return fused(origin, directions, surface, displacement, centre, half, steps, STEEPEST, RELAXATION)
     maps = torch.cat([surface.expand(len(displacement), -1, -1, -1), displacement], dim=1)
     # A ray nearly parallel to the face plane has no stable fixed point: keep it from running away.
     slope = directions[..., 2].clamp(max=STEEPEST)
@@ -140,6 +146,6 @@ def meet_surface(
         canonical = (points[..., :2] - moved[..., :2] - centre[:2]) / half[:2]
         values = lookup(maps, canonical.clamp(-1, 1))
         moved = values[:, 1:].transpose(1, 2)
-        depth = depth + 0.8 * (values[:, 0] + values[:, 3] - points[..., 2]) / slope
+        depth = depth + RELAXATION * (values[:, 0] + values[:, 3] - points[..., 2]) / slope
     points = origin + depth[..., None] * directions
     return depth, moved, (points[..., :2] - centre[:2]) / half[:2]

@@ -15,7 +15,7 @@ from torch import nn
 
 from models.nerf.front_map import STEEPEST, FrontMap, meet_surface
 from models.nerf.layers import ChannelLinear, mlp
-from models.nerf.planes import BlendedPlane, PyramidPlane, lookup
+from models.nerf.planes import BlendedPlane, PyramidPlane, lookup, lookup_all
 
 SHELL = (-0.022, 0.045)  # metres before and behind the surface that samples fill; hair and chin need the depth
 
@@ -85,7 +85,7 @@ class HeadBranch(nn.Module):
         self.expression_weights = mlp(faces, 64, basis)
         self.deform = DeformModule(faces + poses)
         self.first = ChannelLinear(16 + 8 + 8 + 8, hidden, gain=1.4)
-        self.density = ChannelLinear(hidden, 1)
+        self.density = ChannelLinear(hidden, 1, last=True)
         edges = torch.linspace(0, 1, samples + 1)
         if shell:
             low, high = SHELL
@@ -149,18 +149,12 @@ class HeadBranch(nn.Module):
         blended = self.expression_plane(self.expression_weights(face))
         seen = (observed[..., :2] - self.centre[:2]) / self.extent[:2]
         seen = (seen - self.window[:2]) / self.window[2:]
-        changing = lookup(blended, seen.reshape(frames, -1, 2))
         # Outside its window the blended plane says nothing, and fades towards that over the outer tenth.
-        fade = ((1 - seen.detach().abs()) * 10).clamp(0, 1).amin(-1).reshape(frames, 1, -1)
-        changing = (changing * fade).transpose(0, 1).reshape(changing.shape[1], -1)
-        front, side, top = planes
-        features = torch.cat(
-            [
-                lookup(front, canonical[..., :2])[0],
-                lookup(side, canonical[..., [2, 1]])[0],
-                lookup(top, canonical[..., [0, 2]])[0],
-                changing,
-            ]
+        fade = ((1 - seen.detach().abs()) * 10).clamp(0, 1).amin(-1).reshape(frames, -1)
+        features = lookup_all(
+            [*planes, blended],
+            [canonical[..., :2], canonical[..., 1:].flip(-1), canonical[..., ::2], seen.reshape(frames, -1, 2)],
+            [None, None, None, fade],
         )
         hidden = F.relu(self.first(features))
         # A shell of ordinary skin is about opaque over a few intervals at the start.

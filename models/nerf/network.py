@@ -13,12 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.nerf.compositing import branch_weights, fused_weights
+from models.nerf.compositing import branch_weights, composite
 from models.nerf.driving import Driving, standardise
 from models.nerf.front_map import FrontMap
 from models.nerf.head_branch import HeadBranch, HeadSamples
 from models.nerf.layers import ChannelLinear
-from models.nerf.planes import PyramidPlane, lookup
+from models.nerf.planes import PyramidPlane, as_looked_up, lookup
 from models.nerf.rays import camera_rays, to_head_frame
 from models.nerf.static_branch import StaticBranch
 from models.nerf.torso.motion import COEFFICIENTS, foretell
@@ -103,12 +103,12 @@ class DualBranchNerf(nn.Module):
         self.shade_pose = nn.Linear(config.poses, 64, bias=False)
         nn.init.zeros_(self.shade_pose.weight)
         self.shade = nn.ModuleList(
-            [ChannelLinear(config.hidden + 1, 64, 1.4), ChannelLinear(64, 64, 1.4), ChannelLinear(64, 3)]
+            [ChannelLinear(config.hidden + 1, 64, 1.4), ChannelLinear(64, 64, 1.4), ChannelLinear(64, 3, last=True)]
         )
 
     def planes(self) -> Planes:
         correction = F.interpolate(self.plate_correction(), self.plate.shape[-2:], mode="bilinear", align_corners=False)
-        return Planes(self.head.planes(), self.static.plane(), self.plate + correction)
+        return Planes(self.head.planes(), self.static.plane(), as_looked_up(self.plate + correction))
 
     def conditions(self, driving: Driving) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Standardised face [F, faces] and pose [F, poses] drivers, and the torso's motion [F, 2,
@@ -157,16 +157,19 @@ class DualBranchNerf(nn.Module):
         if head_count:
             origin, directions = self.head_rays(head_pixels, driving)
             samples = self.head(origin, directions, driving.displacement, face, pose, planes.head, jitter)
-            weights, static_weights, left = fused_weights(
-                samples.thickness, samples.depth, static_thickness[head_rows], static_depth[head_rows]
+            feature, left, head_opacity = composite(
+                samples.thickness,
+                samples.depth,
+                samples.hidden,
+                static_thickness[head_rows],
+                static_depth[head_rows],
+                static_hidden[:, head_rows],
             )
-            head_feature = (samples.hidden.view(-1, *weights.shape) * weights).sum(-1)
-            static_feature = (static_hidden[:, head_rows] * static_weights).sum(-1)
             opacities.append(1 - left)
-            head_opacities.append(weights.sum(-1))
+            head_opacities.append(head_opacity)
             pose_rows = torch.arange(frames, device=places.device).repeat_interleave(head_count)
             if self.config.fusion:
-                colours.append(self.colour(head_feature + static_feature, 1 - left, pose, pose_rows))
+                colours.append(self.colour(feature, 1 - left, pose, pose_rows))
             else:
                 colours.append(
                     self._pasted(samples, static_thickness[head_rows], static_hidden[:, head_rows], pose, pose_rows)

@@ -9,6 +9,7 @@ from models.nerf.rays import pixel_centres
 
 CELLS = 64  # cells a side in which head rays are told from others
 CHUNK = 8192  # rays evaluated at once: what fits the processor's cache beats what fits its memory
+CHUNK_ON_GPU = 1 << 17  # there a call costs what it costs to launch: as few as memory allows (some 0.6 GB)
 
 
 @torch.no_grad()
@@ -30,9 +31,10 @@ def render_rays(
     values = torch.empty(len(pixels), 4, device=pixels.device)
     conditions = network.conditions(driving)
     none = pixels[None, :0]
+    chunk = CHUNK_ON_GPU if pixels.is_cuda else CHUNK
     for mask, with_head in ((inside, True), (~inside, False)):
         rows = torch.nonzero(mask)[:, 0]
-        for part in rows.split(CHUNK if with_head else 4 * CHUNK):
+        for part in rows.split(chunk if with_head else 4 * chunk):
             chosen = pixels[None, part]
             first, second = (chosen, none) if with_head else (none, chosen)
             rendered = network(first, second, driving, planes, None, conditions)

@@ -36,7 +36,7 @@ class StaticBranch(nn.Module):
         self.warp_weights = mlp(poses, 32, basis)
         self.warp_maps = BlendedPlane(basis, 2, 12, 12, scale=0.0)
         self.first = ChannelLinear(16, hidden * len(OFFSETS), gain=1.4)
-        self.density = ChannelLinear(hidden, 1)
+        self.density = ChannelLinear(hidden, 1, last=True)
 
     def forward(
         self, places: torch.Tensor, pose: torch.Tensor, motion: torch.Tensor, plane: torch.Tensor
