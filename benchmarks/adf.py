@@ -216,8 +216,9 @@ def sync(case: Case, others: list[SubjectFolder]) -> Iterator[str]:
         return network.embedding.embed_motion(branch)[0], embed(track)
 
     def embed(track: SpeechTrack) -> torch.Tensor:
-        energy = network.level(torch.from_numpy(track.energy))
-        return network.embedding.embed_speech(network.front(torch.from_numpy(track.features), energy)[None])[0]
+        features = torch.from_numpy(track.features)
+        energy = network.level(torch.from_numpy(track.energy), network.voice(features))
+        return network.embedding.embed_speech(network.front(features, energy)[None])[0]
 
     own = {"held-out motion": embedded(case.truth, encode(case.voice, len(case.truth)))}
     for folder in others:

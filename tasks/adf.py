@@ -16,7 +16,7 @@ from tqdm import tqdm
 from models.adf.config import AdfConfig, BranchConfig, SpeechGroup
 from models.adf.data import Run
 from models.adf.eyes import EyeHabits, learn_habits
-from models.adf.geometry import expression_metric
+from models.adf.geometry import expression_metric, mouth_opening
 from models.adf.motion import POSE, expression_channels
 from models.adf.network import Adf, Motion, with_prior
 from models.adf.prior import MouthPrior
@@ -81,7 +81,7 @@ class AdfParams:
     pose_steps: int = 400
     batch: int = 12
     contrastive_weight: float = 0.05
-    lively: float = 0.7
+    lively: float = 0.65
     prior: Literal["none", "embedded"] = "none"
     seed: int = 0
 
@@ -122,7 +122,8 @@ def learn(
     # Networks this small gain nothing from a second thread, and one thread adds up in the same order everywhere.
     torch.set_num_threads(1)
     shape = torch.tensor(sequence.shape)
-    centre = torch.cat([run.expression for run in runs]).mean(0)
+    seen = torch.cat([run.expression for run in runs])
+    metric, opening = expression_metric(head, shape, seen.mean(0)), mouth_opening(head, shape, seen)
     plan = training_plan(params)
     with tqdm(total=plan.steps, desc="adf", unit="step", mininterval=2.0) as bar:
 
@@ -130,7 +131,7 @@ def learn(
             bar.set_postfix_str(phase, refresh=False)
             bar.update(done - bar.n)
 
-        log = train(network, runs, expression_metric(head, shape, centre), plan, params.seed, progress)
+        log = train(network, runs, metric, plan, params.seed, progress, opening)
     longest = max(runs, key=len)
     trained = TrainedAdf(
         network=network,

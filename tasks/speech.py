@@ -1,15 +1,18 @@
 """speech: speech features of the sound, one row a video frame.
 
 The first come from an encoder (Moonshine, 41.7 Hz, or another one that ``speech.encoder`` names) and are interpolated
-linearly at the frames' centres; spectrum, pitch and voicing (models/speech/acoustics.py) follow.
+linearly at the frames' centres; spectrum, pitch and voicing (models/speech/acoustics.py) follow, and last the
+probability that somebody speaks (models/speech/voice_activity.py).
 """
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from models.speech.acoustics import CHANNELS, acoustics
+from models.speech.voice_activity import GROUP, VoiceActivity, at_frames
 from tasks.artifacts.audio import SAMPLE_RATE, read_audio
 from tasks.artifacts.frames import read_frame_table
 from tasks.artifacts.layout import AssetFolder, SubjectFolder
@@ -24,6 +27,7 @@ CHUNK = 4  # frames whose features are made at once where look-ahead is bounded
 CAUSAL_SECONDS = 4.0  # the encoder's window
 BLOCK = 5000  # frames at a time
 ACTIVE_RANGE_DB = 30.0  # frames at most this far under the loudest count as voice
+MEASURED = (*CHANNELS, (GROUP, 1))  # groups of features after the encoder's
 
 
 @dataclass(frozen=True)
@@ -31,13 +35,13 @@ class SpeechParams:
     """Parameters of the speech stage.
 
     loudness: level in dBFS (RMS of the frames with voice) the sound is brought to before it is encoded; the stated
-    energy is that of the sound as recorded.  max_gain: dB it is amplified by at most, so that a clip without voice
-    does not become one of noise.  encoder: moonshine, or wav2vec2 or hubert, whose files one has to get
-    ('erlnet doctor' says where).
+    energy is that of the sound as recorded.  max_gain: dB it is amplified by at most: enough for a voice at
+    -70 dBFS; what 16 bits hold below that is their rounding.  encoder: moonshine, or wav2vec2 or hubert, whose files
+    one has to get ('erlnet doctor' says where).
     """
 
     loudness: float = -23.0
-    max_gain: float = 30.0
+    max_gain: float = 50.0
     encoder: EncoderKind = "moonshine"
 
 
@@ -90,14 +94,14 @@ def encode(
         if lookahead is None
         else _causal_features(samples, count, fps, encoder, params, lookahead)
     )
-    measured = sum(width for _, width in CHANNELS)
+    measured = sum(width for _, width in MEASURED)
     return SpeechTrack(
         frame=np.arange(count, dtype=np.int64),
         features=features,
         energy=energy,
         encoder=encoder.name,
         fps=fps,
-        groups=((ENCODER, features.shape[1] - measured), *CHANNELS),
+        groups=((ENCODER, features.shape[1] - measured), *MEASURED),
     )
 
 
@@ -106,7 +110,13 @@ def _features(level: np.ndarray, count: int, fps: float, encoder: SpeechEncoder,
     features = encoder(level)
     centres = (np.arange(first, count) + 0.5) / fps
     heard = interpolate(features, encoder.times(len(features)), centres)
-    return np.concatenate([heard, acoustics(level, count, fps)[first:]], axis=1)
+    voice = at_frames(_voice_activity()(level), count, fps)[first:, None].astype(np.float32)
+    return np.concatenate([heard, acoustics(level, count, fps)[first:], voice], axis=1)
+
+
+@cache
+def _voice_activity() -> VoiceActivity:
+    return VoiceActivity()
 
 
 def _causal_features(

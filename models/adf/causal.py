@@ -41,7 +41,8 @@ def generate_causally(
         raise ValueError(f"a look-ahead of {lookahead} frames: at least {LEAST} is needed")
     if adf.config.pose.stride != CHUNK:
         raise ValueError(f"pieces of {CHUNK} frames do not go with one pose code every {adf.config.pose.stride}")
-    energy = _levelled(adf, energy)
+    voice = adf.voice(features)
+    energy = _levelled(adf, energy, voice)
     heard = adf.front(features, energy)
     latents = adf.to_pose.sample(heard, manner.code, adf.pose_space.quantizer, temperature, generator)
     window = adf.config.window // CHUNK * CHUNK
@@ -59,8 +60,9 @@ def generate_causally(
         style, space = manner.code, adf.expression_space
         decoded = adf.to_expression(heard[None, start:stop], skipped[None], style, space)[0]
         excursion = (adf.fuse(skipped, decoded) - adf.rest) * manner.expression
-        loudness = energy[max(0, stop - MEMORY) : stop]
-        larger = swell(loudness, emphasis) * (1 - adf.stillness(loudness))
+        recent = slice(max(0, stop - MEMORY), stop)
+        loudness, spoken = energy[recent], None if voice is None else voice[recent]
+        larger = swell(loudness, emphasis) * (1 - adf.silence.stillness(loudness, spoken))
         count = stop - first
         return adf.rest + larger[-count:, None] * excursion[-count:]
 
@@ -97,11 +99,10 @@ def _in_pieces(frames: int, lookahead: int, fade: int, make: Callable[[int, int]
     return torch.cat(done)
 
 
-def _levelled(adf: Adf, energy: Tensor) -> Tensor:
+def _levelled(adf: Adf, energy: Tensor, voice: Tensor | None) -> Tensor:
     """Energy as ``Adf.level`` would have it, each piece by what was heard before it."""
-    return torch.cat(
-        [
-            part + adf.level_offset(energy[max(0, first - MEMORY) : first])
-            for first, part in zip(range(0, len(energy), CHUNK), energy.split(CHUNK), strict=True)
-        ]
-    )
+    parts = []
+    for first, part in zip(range(0, len(energy), CHUNK), energy.split(CHUNK), strict=True):
+        past = slice(max(0, first - MEMORY), first)
+        parts.append(part + adf.silence.offset(energy[past], None if voice is None else voice[past]))
+    return torch.cat(parts)

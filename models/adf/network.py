@@ -12,13 +12,14 @@ from models.adf.manner import Manner, amplitude, swell
 from models.adf.motion import MotionBasis
 from models.adf.pose import PosePrior
 from models.adf.prior import MouthPrior, PersonalPrior
+from models.adf.silence import Silence
 from models.adf.skip import KernelSkip
 from models.adf.speech import SpeechFront
 from models.adf.style import StyleEncoder
 from models.adf.vqvae import MotionVqVae
 from models.adf.windows import blend, smooth
+from models.speech.voice_activity import GROUP
 
-EVEN = 6.0  # dB between the quietest and loudest tenth, below which no voice is assumed
 POSE_SMOOTHING = 2.0  # frames; above some 2 Hz the decoder's steps from code to code outweigh real head motion
 
 
@@ -43,8 +44,6 @@ class Adf(nn.Module):
     lower: Tensor
     upper: Tensor
     rest: Tensor
-    quiet: Tensor
-    loud: Tensor
     expression_spread: Tensor
     pose_spread: Tensor
 
@@ -70,10 +69,9 @@ class Adf(nn.Module):
         self.register_buffer("lower", torch.full((config.expression.channels,), -torch.inf))
         self.register_buffer("upper", torch.full((config.expression.channels,), torch.inf))
 
-        # Motion in the quietest training frames, and the levels in dBFS of silence and of the voice.
+        # How the mouth rests, and when.
         self.register_buffer("rest", torch.zeros(expression))
-        self.register_buffer("quiet", torch.tensor(-60.0))
-        self.register_buffer("loud", torch.tensor(-20.0))
+        self.silence = Silence()
         # Standard deviations of the training motion, by component: what another style is compared with.
         self.register_buffer("expression_spread", torch.ones(expression))
         self.register_buffer("pose_spread", torch.ones(pose))
@@ -124,11 +122,12 @@ class Adf(nn.Module):
         if self.training:
             raise RuntimeError("generate() is for a network in eval mode")
         manner = self.manner(style) if isinstance(style, Motion) else style
-        energy = self.level(energy)
+        voice = self.voice(features)
+        energy = self.level(energy, voice)
         heard = self.front(features, energy)
         excursion = self.fuse(*self.expression_parts(heard, manner.code, self.expected(features, energy))) - self.rest
         excursion = excursion * manner.expression * swell(energy, emphasis)[:, None]
-        expression = self.rest + (1 - self.stillness(energy)[:, None]) * excursion
+        expression = self.rest + (1 - self.silence.stillness(energy, voice)[:, None]) * excursion
         latents = self.to_pose.sample(heard, manner.code, self.pose_space.quantizer, temperature, generator)
         stride = self.config.pose.stride
         window = self.config.window // stride * stride
@@ -151,32 +150,18 @@ class Adf(nn.Module):
         room = (max(larger, 1.0) - 1.0) * (self.upper - self.expression_basis.mean).clamp_min(0.0).nan_to_num(posinf=0)
         return self.expression_basis.inverse(expression).clamp(self.lower, self.upper + room)
 
-    def level(self, energy: Tensor) -> Tensor:
-        """Energy [N] as if recorded like the training sound: a voice more than 6 dB off is brought to within 6 dB.
+    def voice(self, features: Tensor) -> Tensor | None:
+        """Probability [N] that somebody speaks, where the features [N, C] have such a group; else None: not known."""
+        place = 0
+        for group in self.config.speech:
+            if group.name == GROUP:
+                return features[:, place]
+            place += group.channels
+        return None
 
-        Tracks shorter than a second, or without anything as loud as -60 dBFS, are left as they are.
-        """
-        return energy + self.level_offset(energy)
-
-    def level_offset(self, energy: Tensor) -> Tensor:
-        """What ``level`` adds, in dB: a number; nothing for sound too even to be a voice, as the noise of a room is: as
-        loud as a voice it would open the mouth."""
-        if len(energy) < 25:
-            return torch.zeros(())
-        low, top = torch.quantile(energy[:100_000], torch.tensor([0.1, 0.95]))
-        if float(top) < -60.0 or float(top - low) < EVEN:
-            return torch.zeros(())
-        off = self.loud - top
-        return off.sign() * (off.abs() - 6.0).clamp_min(0.0)
-
-    def stillness(self, energy: Tensor) -> Tensor:
-        """0 (speech) ... 1 (quieter than the training part ever was) [N], without steps: there the mouth rests.
-
-        A regression has nothing to say about silence that it never heard; it would hold the average, half-open mouth.
-        """
-        quiet = torch.sigmoid((self.quiet - energy) / 1.5)
-        padded = torch.nn.functional.pad(quiet[None, None], (3, 3), mode="replicate")
-        return torch.nn.functional.avg_pool1d(padded, 7, 1)[0, 0]
+    def level(self, energy: Tensor, voice: Tensor | None) -> Tensor:
+        """Energy [N] as if recorded like the training sound: a voice more than 6 dB off is brought to within 6 dB."""
+        return energy + self.silence.offset(energy, voice)
 
     def manner(self, style: Motion) -> Manner:
         """What a sequence asks for: its code and, by direction, how much larger than the subject's its motion is.

@@ -20,6 +20,7 @@ from models.adf.expression import SpeechToExpression
 from models.adf.motion import pose_metric
 from models.adf.network import Adf
 from models.adf.quantizer import perplexity
+from models.adf.silence import resting_frames
 from models.adf.skip import KernelSkip
 
 GAP = 4  # frames nearer than this are neither matching nor opposing in the contrastive loss
@@ -45,7 +46,7 @@ class TrainingPlan:
     noise: float = 0.1
     held_back: float = 0.125
     folds: int = 6
-    lively: float = 0.7
+    lively: float = 0.65
 
     @property
     def steps(self) -> int:
@@ -65,18 +66,25 @@ Progress = Callable[[str, int], None]
 
 
 def train(
-    adf: Adf, runs: list[Run], metric: Tensor, plan: TrainingPlan, seed: int, progress: Progress | None = None
+    adf: Adf,
+    runs: list[Run],
+    metric: Tensor,
+    plan: TrainingPlan,
+    seed: int,
+    progress: Progress | None = None,
+    opening: Tensor | None = None,
 ) -> TrainingLog:
     """Fit every part of ``adf`` to ``runs``; leaves it in eval mode.  Same runs, plan and seed, same weights.
 
-    metric [E + 9, E + 9]: what a change of the expression branch costs (see MotionBasis).
+    metric [E + 9, E + 9]: what a change of the expression branch costs (see MotionBasis).  opening [N]: of the
+    mouth, of all frames of all runs; says which pauses show the resting mouth (None: the quietest frames do).
     progress(phase, steps done in all) is called after every step.  Raises ValueError for no frames.
     """
     if not runs:
         raise ValueError("no frames to train on")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        trainer = _Trainer(adf, runs, metric, plan, seed, progress)
+        trainer = _Trainer(adf, runs, metric, plan, seed, progress, opening)
         trainer.run()
     adf.eval()
     return trainer.log
@@ -91,12 +99,19 @@ class _Best:
 
 class _Trainer:
     def __init__(
-        self, adf: Adf, runs: list[Run], metric: Tensor, plan: TrainingPlan, seed: int, progress: Progress | None
+        self,
+        adf: Adf,
+        runs: list[Run],
+        metric: Tensor,
+        plan: TrainingPlan,
+        seed: int,
+        progress: Progress | None,
+        opening: Tensor | None = None,
     ):
         self.adf, self.metric, self.plan, self.progress = adf, metric, plan, progress
         self.log, self.done = TrainingLog(), 0
         self.generator = torch.Generator().manual_seed(seed)
-        self._fit_statistics(runs)
+        self._fit_statistics(runs, opening)
         self.segments = [segment for run in runs if len(run) for segment in [self._segment(run)]]
         self._fit_skip(self._fit_prior([run for run in runs if len(run)]))
         self.early, self.late = hold_back(self.segments, plan.held_back)
@@ -111,22 +126,23 @@ class _Trainer:
 
     # closed form
 
-    def _fit_statistics(self, runs: list[Run]) -> None:
+    def _fit_statistics(self, runs: list[Run], opening: Tensor | None) -> None:
         adf = self.adf
         kept = adf.expression_basis.fit(torch.cat([run.expression for run in runs]), self.metric)
         self.log.facts["expression_basis_share"] = kept
         seen = torch.cat([run.expression for run in runs])
         energy = torch.cat([run.energy for run in runs])
-        adf.quiet.copy_(torch.quantile(energy, 0.01) - 6.0)
-        adf.loud.copy_(torch.quantile(energy, 0.95))
+        features = torch.cat([run.features for run in runs])
+        voice = adf.voice(features)
+        adf.silence.fit(energy, voice)
         adf.lower.copy_(seen.min(0).values)
         adf.upper.copy_(seen.max(0).values)
         adf.pose_basis.fit(torch.cat([run.pose for run in runs]), pose_metric())
-        adf.front.fit(torch.cat([run.features for run in runs]), energy)
+        adf.front.fit(features, energy)
         faces = adf.expression_basis(seen)
         adf.expression_spread.copy_(faces.std(0, correction=0))
         adf.pose_spread.copy_(adf.pose_basis(torch.cat([run.pose for run in runs])).std(0, correction=0))
-        adf.rest.copy_(faces[energy.argsort()[: max(5, len(energy) // 20)]].mean(0))
+        adf.rest.copy_(faces[resting_frames(energy, voice, opening)].mean(0))
 
     def _segment(self, run: Run) -> Segment:
         adf = self.adf

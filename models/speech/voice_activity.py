@@ -17,6 +17,7 @@ HOP = 512  # samples, 32 ms: one probability each
 CONTEXT = 64  # samples before it that the network sees as well
 BLOCK = 512  # probabilities computed in one call
 VOICE = 0.5  # probability from which a stretch counts as voice
+GROUP = "voice"  # name of the one speech feature that is this probability
 NETWORK = "silero_vad_16k_sequence.onnx"
 
 

@@ -9,6 +9,7 @@ from tasks.artifacts.frames import FrameTable, write_frames
 from tasks.artifacts.layout import AssetFolder
 from tasks.artifacts.speech import read_speech
 from tasks.errors import BadInput, DamagedArtifact, MissingInput
+from tasks.ingest.media import decode_sound
 from tasks.speech import SpeechParams, encode, frame_energy, interpolate, normalising_gain
 from tasks.speech_encoder import encoder_path
 
@@ -32,8 +33,8 @@ def test_the_stage_writes_one_row_a_frame(folder):
     speech.run(folder, SpeechParams())
     track = read_speech(folder.speech)
     assert len(track) == 50
-    assert track.groups == (("encoder", 288), ("mel", 16), ("melody", 2))
-    assert track.features.shape == (50, 306)
+    assert track.groups == (("encoder", 288), ("mel", 16), ("melody", 2), ("voice", 1))
+    assert track.features.shape == (50, 307)
     assert np.isfinite(track.features).all()
     assert track.encoder.startswith("moonshine tiny-en encoder ")
 
@@ -129,3 +130,13 @@ def test_with_bounded_look_ahead_later_sound_changes_nothing():
     with pytest.raises(BadInput, match="at least 1"):
         encode(sound, lookahead=0)
     assert len(encode(sound[:100], lookahead=1)) == 1
+
+
+def test_the_last_feature_says_whether_somebody_speaks(sample_clip):
+    voice = decode_sound(sample_clip)[: 3 * 16000]
+    for level in (1.0, 0.01):  # 40 dB quieter is a quiet recording, not silence
+        assert np.mean(encode(level * voice).features[:, -1] > 0.5) > 0.4
+    t = np.arange(2 * 16000) / 16000
+    chord = sum(np.sin(2 * np.pi * f * t) for f in (220.0, 277.2, 329.6)).astype(np.float32)
+    for other in (np.zeros(32000, np.float32), 0.1 * chord, np.random.default_rng(0).normal(0, 1e-3, 32000)):
+        assert np.mean(encode(other).features[:, -1] > 0.5) < 0.05
