@@ -143,7 +143,7 @@ def run(folder: SubjectFolder, params: NerfParams) -> dict[str, Any]:
         shares = RayShares(
             params.head_rays,
             params.head_rays // 4,
-            params.head_rays // 8,
+            params.head_rays // 4,
             params.other_rays,
             params.other_rays * 4 // 7,
         )

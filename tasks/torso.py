@@ -17,7 +17,7 @@ import torch
 from pydantic import Field
 from tqdm import tqdm
 
-from models.nerf.torso.alignment import Alignment, align, build_template
+from models.nerf.torso.alignment import Aligner, Alignment, build_template
 from models.nerf.torso.template import SIDE, Views
 from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.masks import Label, MaskReader
@@ -27,7 +27,7 @@ from tasks.errors import DamagedArtifact, StageFailed
 from tasks.split import train_length
 from tasks.stage import main
 
-METHOD = "alignment to the mean picture: affine, then a grid of displacements (ours)"
+METHOD = "alignment to the mean picture: affine, then displacements, coarse to fine (ours)"
 BATCH = 64  # frames aligned at once
 RIM = 1 / 64  # of the picture: width of neck and head beside the torso that alignment sees
 
@@ -60,13 +60,14 @@ def run(folder: SubjectFolder, params: TorsoParams) -> None:
             bar.update()
             if row == max(chosen):
                 break
-        template = build_template(_views(seen))
+        aligner = Aligner(build_template(_views(seen)))
+        del seen
         parts: list[Alignment] = []
         waiting: list[np.ndarray] = []
         for row, frame in enumerate(_frames(folder, masks)):
             waiting.append(frame)
             if len(waiting) == BATCH or row == len(masks) - 1:
-                parts.append(align(template, _views(waiting)))
+                parts.append(aligner.align(_views(waiting)))
                 bar.update(len(waiting))
                 waiting = []
     motion, residual, visible = (

@@ -13,6 +13,8 @@ from typing import Protocol
 import numpy as np
 import torch
 
+NEAR = 0.04  # of the picture's side: how far round the neck its share of the rays reaches
+
 
 class Pictures(Protocol):
     """Random access to uint8 pictures by row: colours [N, H, W, 3] and label maps [N, H, W]."""
@@ -80,7 +82,7 @@ class RaySampler:
         for row in rows:
             labels = np.asarray(self.pictures.labels[row]).reshape(-1)
             fine = self._from(rng, self.tables[0][labels], shares.fine)
-            neck = self._from(rng, self.tables[1][labels], shares.neck)
+            neck = self._scattered(rng, self._from(rng, self.tables[1][labels], shares.neck))
             rest = self._in_cells(rng, self.inside[row], shares.head - len(fine) - len(neck))
             head.append(np.concatenate([fine, neck, rest]))
             outside = ~self.inside[row]
@@ -130,6 +132,13 @@ class RaySampler:
     def _from(rng: np.random.Generator, mask: np.ndarray, count: int) -> np.ndarray:
         candidates = np.flatnonzero(mask)
         return rng.choice(candidates, count) if len(candidates) else np.zeros(0, np.int64)
+
+    def _scattered(self, rng: np.random.Generator, index: np.ndarray) -> np.ndarray:
+        """Pixels moved by up to NEAR of the picture's side along x and y."""
+        reach = max(1, round(NEAR * self.size))
+        i, j = np.divmod(index, self.size)
+        i, j = (np.clip(x + rng.integers(-reach, reach + 1, len(index)), 0, self.size - 1) for x in (i, j))
+        return i * self.size + j
 
     def _in_cells(self, rng: np.random.Generator, cells: np.ndarray, count: int) -> np.ndarray:
         grid = cells.shape[0]

@@ -16,7 +16,7 @@ from models.nerf.network import DualBranchNerf, NerfConfig
 from tasks.artifacts.weights import read_weights, write_weights
 from tasks.errors import DamagedArtifact
 
-FORMAT = "erlnet.nerf/2"
+FORMAT = "erlnet.nerf/3"
 MADE_BY = "the nerf stage"
 
 

@@ -9,7 +9,7 @@ from models.nerf.torso.motion import COEFFICIENTS
 from tasks.artifacts.tables import read_table, vectors, write_table
 from tasks.errors import DamagedArtifact
 
-FORMAT = "erlnet.torso/2"
+FORMAT = "erlnet.torso/3"
 
 
 @dataclass

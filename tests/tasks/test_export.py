@@ -51,7 +51,7 @@ def use_head(folder: SubjectFolder, info: dict[str, str], encoder: str = "moonsh
     name = encoder.format(sha256=read_manifest().fetched["moonshine"].sha256)
     weights = {"x": torch.from_numpy(np.arange(4, dtype=np.float32))}
     write_weights(folder.adf, weights, {"format": "erlnet.adf/1", "head": head, "encoder": name, "parts": {"a": "b"}})
-    nerf = {"format": "erlnet.nerf/2", "head": head, "parts": {"portrait": "DBF-NeRF"}, "training": {"steps": 3}}
+    nerf = {"format": "erlnet.nerf/3", "head": head, "parts": {"portrait": "DBF-NeRF"}, "training": {"steps": 3}}
     write_weights(folder.nerf, weights, nerf)
     stages = {}
     for stage, path in (("adf", folder.adf), ("nerf", folder.nerf)):
@@ -107,7 +107,7 @@ def test_refusals(folder: SubjectFolder, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="'wav2vec2 base', which a file cannot hold"):
         export.run(folder, out)
     use_head(folder, FREE)
-    write_weights(folder.nerf, {"x": torch.zeros(1)}, {"format": "erlnet.nerf/2"})
+    write_weights(folder.nerf, {"x": torch.zeros(1)}, {"format": "erlnet.nerf/3"})
     with pytest.raises(BadInput, match=r"nerf\.safetensors is not what dvc\.lock says the nerf stage made"):
         export.run(folder, out)
     folder.adf.unlink()

@@ -16,6 +16,7 @@ from tasks.errors import DamagedArtifact
 from tasks.torso import METHOD, TorsoParams, run, view
 
 SIZE, FRAMES = 192, 44
+QUICK = TorsoParams(template_frames=16)
 
 
 def shifts() -> np.ndarray:
@@ -45,7 +46,7 @@ def draw(folder: SubjectFolder, frames: int = FRAMES, labels: int = FRAMES) -> N
 def test_a_swaying_torso_is_followed_into_the_held_out_part(tmp_path: Path):
     folder = SubjectFolder.of("sways", tmp_path)
     draw(folder)
-    run(folder, TorsoParams())
+    run(folder, QUICK)
     track = read_torso(folder.torso)
     assert track.found.all()
     assert track.method == METHOD
@@ -54,7 +55,7 @@ def test_a_swaying_torso_is_followed_into_the_held_out_part(tmp_path: Path):
     off = np.linalg.norm((found - found[0]) - (shifts() - shifts()[0]), axis=1)
     assert off.max() < 0.6
     first = folder.torso.read_bytes()
-    run(folder, TorsoParams())
+    run(folder, QUICK)
     assert folder.torso.read_bytes() == first
 
 
@@ -63,11 +64,11 @@ def test_the_rim_is_of_the_person_never_of_the_backdrop():
     labels[150:, 60:196] = Label.TORSO
     labels[100:150, 100:156] = Label.NECK
     _, torso, near = view(np.full((256, 256, 3), 90, np.uint8), labels)
-    assert torso.sum() == pytest.approx(106 * 136 / 4)
+    assert torso.sum() == pytest.approx(106 * 136)
     rim = near - torso
-    assert rim[:73].sum() == 0  # further up than 4 pixels
-    assert rim[73:75, 50:78].min() == 1
-    assert rim[:, :48].sum() == rim[:, 80:].sum() == 0
+    assert rim[:146].sum() == 0  # further up than 4 pixels
+    assert rim[146:150, 100:156].min() == 1
+    assert rim[:, :96].sum() == rim[:, 160:].sum() == 0
 
 
 @pytest.mark.parametrize(("frames", "labels", "said"), [(40, 44, "40 frames"), (44, 40, "more than the 40")])
@@ -75,5 +76,5 @@ def test_a_video_and_masks_of_different_lengths_are_refused(tmp_path: Path, fram
     folder = SubjectFolder.of("short", tmp_path)
     draw(folder, frames, labels)
     with pytest.raises(DamagedArtifact, match=said):
-        run(folder, TorsoParams())
+        run(folder, TorsoParams(template_frames=2))
     assert not folder.torso.exists()

@@ -5,12 +5,11 @@ Tukey's weights and a gain and an offset of brightness a frame.
 """
 
 import torch
-import torch.nn.functional as F
 
 from models.nerf.torso.motion import matrices, moved, offsets
 from models.nerf.torso.template import (
+    COARSE,
     SHARE,
-    SIDE,
     TorsoTemplate,
     Views,
     blur,
@@ -18,15 +17,17 @@ from models.nerf.torso.template import (
     grid,
     read,
     robust_spread,
+    shrunk,
     tukey,
 )
 
-LEVELS = ((32, 8), (64, 8), (SIDE, 6))  # texels of a side, Gauss-Newton steps; coarse to fine
+LEVELS = ((32, 8), (64, 8), (COARSE, 6))  # texels of a side, Gauss-Newton steps; coarse to fine
 STIFFNESS = 1e-3  # damping of the linear part, as a share of the data's own curvature
 
 
 def align_affine(template: TorsoTemplate, views: Views) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Affine part [N, 2, 3], residual [N] and visible [N] of N frames, as in ``Alignment``."""
+    """Affine part [N, 2, 3], residual [N] and visible [N] of N frames, seen at COARSE texels or more, as in
+    ``Alignment``."""
     affine = torch.zeros(len(views), 2, 3)
     residual = visible = torch.zeros(len(views))
     for side, steps in LEVELS:
@@ -37,9 +38,8 @@ def align_affine(template: TorsoTemplate, views: Views) -> tuple[torch.Tensor, t
 def _align_level(
     template: TorsoTemplate, views: Views, affine: torch.Tensor, side: int, steps: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    factor = SIDE // side
     whole = (template.picture, template.torso, views.pictures, views.torso)
-    goal, share, images, masks = (F.avg_pool2d(part, factor) for part in whole)
+    goal, share, images, masks = (shrunk(part, side) for part in whole)
     goal, images = blur(goal), blur(images)
     kept = share.view(-1) > SHARE
     weight = share.view(-1)[kept]

@@ -14,11 +14,13 @@ A *motion* [2, COEFFICIENTS] holds both for x (first row) and y.  Places are in 
 The canonical picture is the torso's mean over the training frames.
 """
 
+import math
+
 import torch
 
 from models.nerf.planes import lookup
 
-NODES = 12  # a side: one node per 21 pixels of a picture of 256
+NODES = 24  # a side: one node per 11 pixels of a picture of 256
 COEFFICIENTS = 3 + NODES**2
 RIDGE = 0.01  # of the forecast, as a share of the standardised pose's variance
 
@@ -59,8 +61,9 @@ def moved(affine: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
 
 
 def warped(plane: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """places + W(places): plane [F, 2, NODES ** 2], places [F, N, 2]."""
-    return places + lookup(plane.reshape(-1, 2, NODES, NODES), places).transpose(1, 2)
+    """places + W(places): plane [F, 2, K ** 2] of K x K nodes (NODES of a motion), places [F, N, 2]."""
+    nodes = math.isqrt(plane.shape[-1])
+    return places + lookup(plane.reshape(-1, 2, nodes, nodes), places).transpose(1, 2)
 
 
 def fit_forecast(pose: torch.Tensor, motion: torch.Tensor) -> torch.Tensor:

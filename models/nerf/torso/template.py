@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-SIDE = 128  # texels of a side of the pictures that are aligned
+SIDE = 256  # texels of a side of the pictures that are aligned
+COARSE = 128  # and of the coarser ones that all but the last refinement is measured on
 SHARE = 0.3  # texels that are torso in fewer frames than this are no part of the template
+LEAST = 1 / 128  # of the picture: torso that there must be to align anything to
 TUKEY = 4.685  # of robust standard deviations
 NOISE = 0.01  # least standard deviation of a residual, of 0..1
 
@@ -26,6 +28,10 @@ class Views:
     def __len__(self) -> int:
         return len(self.pictures)
 
+    def at(self, side: int) -> "Views":
+        """The same at fewer texels a side."""
+        return Views(*(shrunk(part, side) for part in (self.pictures, self.torso, self.near)))
+
     def pick(self, rows: torch.Tensor) -> "Views":
         """The rows named, or those of a mask."""
         return Views(self.pictures[rows], self.torso[rows], self.near[rows])
@@ -43,7 +49,7 @@ class TorsoTemplate:
     @property
     def empty(self) -> bool:
         """Whether there is too little torso to align anything to."""
-        return int((self.torso > SHARE).sum()) < SIDE
+        return float((self.torso > SHARE).float().mean()) < LEAST
 
 
 def grid(side: int) -> torch.Tensor:
@@ -57,6 +63,12 @@ def read(images: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     """images [N, C, S, S] at places [N, P, 2] -> [N, P, C]."""
     values = F.grid_sample(images, places[:, :, None], padding_mode="border", align_corners=False)
     return values[..., 0].transpose(1, 2)
+
+
+def shrunk(images: torch.Tensor, side: int) -> torch.Tensor:
+    """images [N, C, S, S] averaged to ``side``, a divisor of S."""
+    factor = images.shape[-1] // side
+    return images if factor == 1 else F.avg_pool2d(images, factor)
 
 
 def blur(images: torch.Tensor) -> torch.Tensor:

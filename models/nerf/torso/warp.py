@@ -1,9 +1,11 @@
-"""What of the torso's motion is no affine map: a grid of small, smooth displacements a frame.
+"""What of the torso's motion is no affine map: a grid of small, smooth displacements a frame, coarse to fine.
 
 Gauss-Newton on the difference between the steadied picture (its affine part undone) and the template read at
 x = y + W(y), with a smoothness term.  A texel depends on the four nodes round it only, so that the normal equations of
 all frames come out of one sparse product.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,6 +13,7 @@ from scipy import sparse
 
 from models.nerf.torso.motion import NODES, moved, warped
 from models.nerf.torso.template import (
+    COARSE,
     SHARE,
     SIDE,
     TorsoTemplate,
@@ -20,77 +23,121 @@ from models.nerf.torso.template import (
     grid,
     read,
     robust_spread,
+    shrunk,
     tukey,
 )
 
+
+@dataclass(frozen=True)
+class Level:
+    """side: texels of a side of the pictures.  nodes: of a side of the grid.  blurred: whether pictures and template
+    are smoothed first, which reaches further and sees less."""
+
+    side: int
+    nodes: int
+    blurred: bool
+
+
+LEVELS = (Level(COARSE, 12, True), Level(SIDE, NODES, False))
+"""Coarse to fine: the second starts at what the first found.  Alone it would be drawn to the wrong edge."""
+
 STEPS = 5
 SMOOTH = 10.0  # weight of the squared difference of neighbouring nodes; displacements in units of -1..1
-PULL = 0.5  # weight of the squared displacement
+PULL = 0.5  # weight of the squared displacement of 12 x 12 nodes
 TRUST = 6.0  # Tukey's weights reach so much further than for the affine part: what it left over is no outlier yet
 BATCH = 64  # frames at once
 
 
 class WarpSolver:
-    """Measures the displacements of frames against one template."""
+    """Measures the displacements of frames against one template, at one level."""
 
-    def __init__(self, template: TorsoTemplate):
-        goal = blur(template.picture)
+    def __init__(self, template: TorsoTemplate, level: Level):
+        self.level = level
+        goal = self._prepared(template.picture)
         self.goal = torch.cat([goal, gradient(goal)], dim=1)
-        share = template.near.view(-1)
-        self.kept = share > SHARE
-        self.share, self.places = share[self.kept], grid(SIDE)[self.kept]
-        corners = _corners(self.places)
+        share = shrunk(template.near, level.side).view(-1)
+        kept = share > SHARE
+        # A level's data weighs against smoothness as if it had COARSE texels a side.
+        self.share, self.places = share[kept], grid(level.side)[kept]
+        self.area = (COARSE / level.side) ** 2
+        corners = _corners(self.places, level.nodes)
         self.active = np.unique(corners.tocoo().col)
-        self.nodes = corners[:, self.active]
+        self.nodes = corners.tocsc()[:, self.active]
         count = len(self.active)
-        pairs = [self.nodes[:, [i]].multiply(self.nodes) for i in range(count)]
-        self.products = sparse.hstack(pairs).T.tocsr()  # [count * count, P]
-        edges = _differences()
+        # Only nodes that share a cell share a texel.
+        row, column = np.divmod(self.active, level.nodes)
+        near = (np.abs(row[:, None] - row) <= 1) & (np.abs(column[:, None] - column) <= 1)
+        first, second = np.nonzero(np.triu(near))
+        self.first, self.second = torch.from_numpy(first), torch.from_numpy(second)
+        self.products = self.nodes[:, first].multiply(self.nodes[:, second]).T.tocsr()  # [pairs, P]
+        edges = _differences(level.nodes)
         springs = (edges.T @ edges).toarray()
-        rest = np.setdiff1d(np.arange(NODES**2), self.active)
+        rest = np.setdiff1d(np.arange(level.nodes**2), self.active)
         # Nodes that no texel of the torso touches follow their neighbours (harmonic), so that nothing tears at its rim.
-        self.extension = np.zeros((NODES**2, count))
-        self.extension[self.active] = np.eye(count)
+        extension = np.zeros((level.nodes**2, count))
+        extension[self.active] = np.eye(count)
         if len(rest):
-            self.extension[rest] = np.linalg.solve(springs[np.ix_(rest, rest)], -springs[np.ix_(rest, self.active)])
-        stiffness = SMOOTH * (self.extension.T @ springs @ self.extension) + PULL * np.eye(count)
-        self.stiffness = torch.from_numpy(stiffness).float()
+            extension[rest] = np.linalg.solve(springs[np.ix_(rest, rest)], -springs[np.ix_(rest, self.active)])
+        pull = PULL * (12 / level.nodes) ** 2
+        stiffness = SMOOTH * (extension.T @ springs @ extension) + pull * np.eye(count)
+        self.extension = torch.from_numpy(extension).float()
+        self.stiffness = torch.block_diag(*[torch.from_numpy(stiffness).float()] * 2)
 
-    def measure(self, views: Views, affine: torch.Tensor) -> torch.Tensor:
-        """N frames and their affine part [N, 2, 3] -> displacements [N, 2, NODES ** 2]."""
-        parts = [self._measure(views.pick(rows), affine[rows]) for rows in torch.arange(len(views)).split(BATCH)]
-        return torch.cat(parts) if parts else torch.zeros(0, 2, NODES**2)
+    def measure(self, views: Views, affine: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
+        """N frames, their affine part [N, 2, 3] and displacements to begin at [N, 2, any K ** 2] -> displacements
+        [N, 2, nodes ** 2]."""
+        batches = torch.arange(len(views)).split(BATCH)
+        parts = [self._measure(views.pick(rows), affine[rows], start[rows]) for rows in batches]
+        return torch.cat(parts) if parts else torch.zeros(0, 2, self.level.nodes**2)
 
-    def _measure(self, views: Views, affine: torch.Tensor) -> torch.Tensor:
+    def _measure(self, views: Views, affine: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
         frames, count = len(views), len(self.active)
         places = self.places.expand(frames, -1, -1)
         where = moved(affine, places)
-        brightness = read(blur(views.pictures), where)[..., 0]
-        seen = read(views.near, where)[..., 0] * self.share
-        nodes = torch.zeros(frames, 2, count)
+        brightness = read(self._prepared(views.pictures), where)[..., 0]
+        seen = read(shrunk(views.near, self.level.side), where)[..., 0] * self.share
+        nodes = at_nodes(start, self.level.nodes)[:, :, self.active]
         goal = self.goal.expand(frames, -1, -1, -1)
-        stiffness = torch.block_diag(self.stiffness, self.stiffness)
         for _ in range(STEPS):
             value, right, down = read(goal, warped(self._plane(nodes), places)).unbind(-1)
             error = brightness - _matched_light(value, brightness, seen)
-            trust = seen * tukey(error, TRUST * robust_spread(error))
-            fields = [trust * a for a in (right * right, right * down, down * down)]
-            xx, xy, yy = self._sums(self.products, fields).view(3, frames, count, count)
-            normal = torch.cat([torch.cat([xx, xy], dim=2), torch.cat([xy, yy], dim=2)], dim=1) + stiffness
-            pull = self._sums(self.nodes.T, [trust * error * right, trust * error * down]).transpose(0, 1)
-            pull = pull.reshape(frames, -1) - nodes.view(frames, -1) @ stiffness
-            nodes = nodes + torch.linalg.solve(normal, pull).view(frames, 2, count)
+            trust = self.area * seen * tukey(error, TRUST * robust_spread(error))
+            xx, xy, yy = self._curvature([trust * a for a in (right * right, right * down, down * down)])
+            normal = torch.cat([torch.cat([xx, xy], dim=2), torch.cat([xy, yy], dim=2)], dim=1) + self.stiffness
+            pull = _sums(self.nodes.T, [trust * error * right, trust * error * down]).transpose(0, 1)
+            pull = pull.reshape(frames, -1) - nodes.reshape(frames, -1) @ self.stiffness
+            change = torch.cholesky_solve(pull[..., None], torch.linalg.cholesky(normal))
+            nodes = nodes + change.view(frames, 2, count)
         return self._plane(nodes)
 
-    def _plane(self, nodes: torch.Tensor) -> torch.Tensor:
-        """Displacements [F, 2, count] of the active nodes -> of all [F, 2, NODES ** 2]."""
-        return nodes @ torch.from_numpy(self.extension).float().T
+    def _prepared(self, pictures: torch.Tensor) -> torch.Tensor:
+        pictures = shrunk(pictures, self.level.side)
+        return blur(pictures) if self.level.blurred else pictures
 
-    @staticmethod
-    def _sums(basis: sparse.csr_matrix, fields: list[torch.Tensor]) -> torch.Tensor:
-        """basis [K, P] and fields [F, P] each -> sums over the texels [len(fields), F, K]."""
-        sums = (basis @ torch.cat(fields).numpy().T).T
-        return torch.from_numpy(np.ascontiguousarray(sums, np.float32)).view(len(fields), -1, basis.shape[0])
+    def _plane(self, nodes: torch.Tensor) -> torch.Tensor:
+        """Displacements [F, 2, count] of the active nodes -> of all [F, 2, nodes ** 2]."""
+        return nodes @ self.extension.T
+
+    def _curvature(self, fields: list[torch.Tensor]) -> torch.Tensor:
+        """fields [F, P] each -> sums over the texels of every pair of nodes [len(fields), F, count, count]."""
+        sums = _sums(self.products, fields)
+        count = len(self.active)
+        whole = torch.zeros(*sums.shape[:2], count, count)
+        whole[..., self.first, self.second] = sums
+        whole[..., self.second, self.first] = sums
+        return whole
+
+
+def at_nodes(plane: torch.Tensor, nodes: int = NODES) -> torch.Tensor:
+    """Displacements [F, 2, any K ** 2] read at the nodes of another grid: [F, 2, nodes ** 2]."""
+    places = grid(nodes).expand(len(plane), -1, -1)
+    return (warped(plane, places) - places).transpose(1, 2)
+
+
+def _sums(basis: sparse.spmatrix, fields: list[torch.Tensor]) -> torch.Tensor:
+    """basis [K, P] and fields [F, P] each -> sums over the texels [len(fields), F, K]."""
+    sums = (basis @ torch.cat(fields).numpy().T).T
+    return torch.from_numpy(np.ascontiguousarray(sums, np.float32)).view(len(fields), -1, basis.shape[0])
 
 
 def _matched_light(value: torch.Tensor, brightness: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -104,24 +151,24 @@ def _matched_light(value: torch.Tensor, brightness: torch.Tensor, weight: torch.
     return mean_brightness + gain * centred
 
 
-def _corners(places: torch.Tensor) -> sparse.csr_matrix:
-    """Bilinear weights [P, NODES ** 2] of the nodes at places [P, 2], as ``lookup`` reads a plane."""
-    steps = ((places.double().numpy() + 1) * NODES / 2 - 0.5).clip(0, NODES - 1)
-    low = np.minimum(steps.astype(int), NODES - 2)
+def _corners(places: torch.Tensor, nodes: int) -> sparse.csr_matrix:
+    """Bilinear weights [P, nodes ** 2] of the nodes at places [P, 2], as ``lookup`` reads a plane."""
+    steps = ((places.double().numpy() + 1) * nodes / 2 - 0.5).clip(0, nodes - 1)
+    low = np.minimum(steps.astype(int), nodes - 2)
     share = steps - low
     rows = np.arange(len(places))
-    total = sparse.csr_matrix((len(places), NODES**2))
+    total = sparse.csr_matrix((len(places), nodes**2))
     for i in (0, 1):
         for j in (0, 1):
             weights = (share[:, 0] if j else 1 - share[:, 0]) * (share[:, 1] if i else 1 - share[:, 1])
-            columns = (low[:, 1] + i) * NODES + low[:, 0] + j
+            columns = (low[:, 1] + i) * nodes + low[:, 0] + j
             total = total + sparse.csr_matrix((weights, (rows, columns)), shape=total.shape)
     total.eliminate_zeros()
     return total
 
 
-def _differences() -> sparse.csr_matrix:
-    """Differences [E, NODES ** 2] of nodes that are neighbours along x or y."""
-    steps = sparse.csr_matrix(np.diff(np.eye(NODES), axis=0))
-    whole = sparse.identity(NODES)
+def _differences(nodes: int) -> sparse.csr_matrix:
+    """Differences [E, nodes ** 2] of nodes that are neighbours along x or y."""
+    steps = sparse.csr_matrix(np.diff(np.eye(nodes), axis=0))
+    whole = sparse.identity(nodes)
     return sparse.vstack([sparse.kron(whole, steps), sparse.kron(steps, whole)]).tocsr()

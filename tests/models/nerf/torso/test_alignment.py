@@ -1,15 +1,18 @@
 """The torso's motion, against pictures that were moved by known maps."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from models.nerf.torso.alignment import Alignment, align, build_template
+from models.nerf.torso.alignment import Aligner, Alignment, build_template
 from models.nerf.torso.motion import COEFFICIENTS, canonical, moved
-from models.nerf.torso.template import SIDE, Views
+from models.nerf.torso.template import COARSE, SIDE, Views
 
 FRAMES = 12
+SCALE = SIDE // COARSE  # lengths below are texels of a picture of COARSE texels a side
 
 
 def maps(seed: int = 1) -> np.ndarray:
@@ -25,11 +28,11 @@ def torso_pictures(motion: np.ndarray, seed: int = 0, collar: np.ndarray | None 
     collar [FRAMES]: how far (in -1..1, downwards) a bump of the cloth round (0, 0.3) is pushed on top.
     """
     rng = np.random.default_rng(seed)
-    cloth = gaussian_filter(rng.normal(size=(SIDE, SIDE)), 3)
+    cloth = gaussian_filter(rng.normal(size=(SIDE, SIDE)), 3 * SCALE)
     cloth = 0.5 + 0.12 * cloth / cloth.std()
-    backdrop = 0.3 + 0.02 * gaussian_filter(rng.normal(size=(SIDE, SIDE)), 2)
+    backdrop = 0.3 + 0.02 * gaussian_filter(rng.normal(size=(SIDE, SIDE)), 2 * SCALE)
     shape = np.zeros((SIDE, SIDE))
-    shape[60:115, 25:103] = 1
+    shape[60 * SCALE : 115 * SCALE, 25 * SCALE : 103 * SCALE] = 1
     v, u = np.meshgrid(np.arange(SIDE), np.arange(SIDE), indexing="ij")
     place = np.stack([(u + 0.5) * 2 / SIDE - 1, (v + 0.5) * 2 / SIDE - 1, np.ones_like(u)], -1)
     pictures, masks = [], []
@@ -51,7 +54,7 @@ def texels_off(found: torch.Tensor, true: np.ndarray) -> np.ndarray:
     """Largest distance in texels over the torso's box, a frame."""
     corners = torch.tensor([[-0.6, -0.05], [0.6, -0.05], [-0.6, 0.8], [0.6, 0.8]]).expand(len(found), -1, -1)
     apart = moved(found[..., :3], corners) - moved(torch.from_numpy(true).float(), corners)
-    return (apart.norm(dim=-1).max(dim=1).values * SIDE / 2).numpy()
+    return (apart.norm(dim=-1).max(dim=1).values * COARSE / 2).numpy()
 
 
 def relative_to_first(motion: torch.Tensor | np.ndarray) -> np.ndarray:
@@ -60,44 +63,55 @@ def relative_to_first(motion: torch.Tensor | np.ndarray) -> np.ndarray:
     return (whole @ np.linalg.inv(whole[0]) - np.eye(3))[:, :2]
 
 
+@dataclass
+class Found:
+    """motion: what moved the pictures; aligned: what was found of it."""
+
+    motion: np.ndarray
+    views: Views
+    aligner: Aligner
+    aligned: Alignment
+
+
 @pytest.fixture(scope="module")
-def found() -> tuple[np.ndarray, Alignment]:
+def found() -> Found:
     motion = maps()
     views = torso_pictures(motion)
-    return motion, align(build_template(views), views)
+    aligner = Aligner(build_template(views))
+    return Found(motion, views, aligner, aligner.align(views))
 
 
-def test_known_motion_is_found_to_a_fraction_of_a_texel(found: tuple[np.ndarray, Alignment]):
-    motion, aligned = found
-    off = texels_off(torch.from_numpy(relative_to_first(aligned.motion[..., :3])).float(), relative_to_first(motion))
+def test_known_motion_is_found_to_a_fraction_of_a_texel(found: Found):
+    aligned = found.aligned
+    affine = torch.from_numpy(relative_to_first(aligned.motion[..., :3])).float()
+    off = texels_off(affine, relative_to_first(found.motion))
     assert np.median(off) < 0.15
     assert off.max() < 0.4
     assert float(aligned.residual.max()) < 0.02
 
 
-def test_the_mean_motion_of_the_template_is_none(found: tuple[np.ndarray, Alignment]):
-    assert float(found[1].motion[..., :3].mean(0).abs().max()) < 0.003
-    assert float(found[1].motion[..., 3:].mean(0).abs().max()) < 0.5 * 2 / SIDE
+def test_the_mean_motion_of_the_template_is_none(found: Found):
+    mean = found.aligned.motion.mean(0)
+    assert float(mean[:, :3].abs().max()) < 0.3 * 2 / COARSE  # of a place at the picture's rim
+    assert float(mean[:, 3:].abs().max()) < 0.5 * 2 / COARSE
 
 
-def test_light_that_changes_and_a_hand_before_the_torso_do_not_move_it(found: tuple[np.ndarray, Alignment]):
-    motion, _ = found
-    views = torso_pictures(motion)
-    template = build_template(views)
-    undisturbed = align(template, views).motion
-    brighter = views.pictures * 1.15 + 0.03
-    brighter[:, :, 70:90, 40:60] = 0.95  # still labelled torso
-    views.torso[:, :, 95:105, 70:95] = views.near[:, :, 95:105, 70:95] = 0  # labelled something else
-    brighter[:, :, 95:105, 70:95] = 0.1
-    off = texels_off(align(template, Views(brighter, views.torso, views.near)).motion, undisturbed[..., :3].numpy())
+def test_light_that_changes_and_a_hand_before_the_torso_do_not_move_it(found: Found):
+    torso, near = found.views.torso.clone(), found.views.near.clone()
+    brighter = found.views.pictures * 1.15 + 0.03
+    brighter[:, :, 70 * SCALE : 90 * SCALE, 40 * SCALE : 60 * SCALE] = 0.95  # still labelled torso
+    hand = np.s_[:, :, 95 * SCALE : 105 * SCALE, 70 * SCALE : 95 * SCALE]
+    torso[hand] = near[hand] = 0  # labelled something else
+    brighter[hand] = 0.1
+    disturbed = found.aligner.align(Views(brighter, torso, near)).motion
+    off = texels_off(disturbed, found.aligned.motion[..., :3].numpy())
     assert np.median(off) < 0.25
 
 
-def test_a_frame_without_torso_has_no_motion(found: tuple[np.ndarray, Alignment]):
-    views = torso_pictures(found[0])
-    template = build_template(views)
+def test_a_frame_without_torso_has_no_motion(found: Found):
+    views = Views(found.views.pictures, found.views.torso.clone(), found.views.near.clone())
     views.torso[3] = views.near[3] = 0
-    aligned = align(template, views)
+    aligned = found.aligner.align(views)
     assert torch.isnan(aligned.motion[3]).all()
     assert torch.isfinite(aligned.motion[[0, 1, 2, 4]]).all()
     assert float(aligned.visible[3]) == 0
@@ -108,14 +122,14 @@ def test_a_clip_without_torso_has_none_anywhere():
     views = Views(nothing + 0.5, nothing, nothing)
     template = build_template(views)
     assert template.empty
-    assert torch.isnan(align(template, views).motion).all()
+    assert torch.isnan(Aligner(template).align(views).motion).all()
 
 
 def test_a_part_that_moves_against_the_rest_is_followed_by_the_displacements():
     push = np.linspace(-0.06, 0.06, FRAMES)  # up to 3.8 texels either way
     motion = maps()
     views = torso_pictures(motion, collar=push)
-    found = align(build_template(views), views).motion
+    found = Aligner(build_template(views)).align(views).motion
     assert found.shape == (FRAMES, 2, COEFFICIENTS)
     # Where the bump's middle is in each frame, and beside it cloth that only goes with the whole.
     middle, beside = (torch.tensor([[place]]).expand(FRAMES, 1, 2).double() for place in ((0.0, 0.3), (0.5, 0.7)))
@@ -131,7 +145,7 @@ def test_a_part_that_moves_against_the_rest_is_followed_by_the_displacements():
 
 def strays(places: torch.Tensor) -> float:
     """Furthest distance in texels of canonical places [FRAMES, 1, 2] from their mean."""
-    texels = places[:, 0].numpy() * SIDE / 2
+    texels = places[:, 0].numpy() * COARSE / 2
     return float(np.linalg.norm(texels - texels.mean(0), axis=1).max())
 
 
@@ -139,20 +153,21 @@ def test_the_rim_tells_where_a_plain_edge_is():
     """A plain collar before a plain neck: inside the torso nothing shows how the collar moves, its edge does."""
     push = np.linspace(-0.05, 0.05, FRAMES)  # up to 3.2 texels
     views = torso_pictures(np.zeros((FRAMES, 2, 3)))
-    rows, columns = np.arange(SIDE)[:, None], np.arange(SIDE)[None]
+    rows, columns = (np.arange(SIDE) + 0.5)[:, None] / SCALE, (np.arange(SIDE) + 0.5)[None] / SCALE
+    middle = (columns > 44) & (columns < 84)
     for row, down in enumerate(push):
-        edge = 72 + down * SIDE / 2
-        collar = np.clip(rows - edge + 0.5, 0, 1) * ((columns > 44) & (columns < 84) & (rows < 90))
-        neck = (columns > 44) & (columns < 84) & (rows >= 50) & (rows < edge)
-        area = torch.from_numpy((columns > 44) & (columns < 84) & (rows >= 50) & (rows < 90))
+        edge = 72 + down * COARSE / 2
+        collar = np.clip((rows - edge) * SCALE + 0.5, 0, 1) * (middle & (rows < 90))
+        neck = middle & (rows >= 50) & (rows < edge)
+        area = torch.from_numpy(middle & (rows >= 50) & (rows < 90))
         views.pictures[row, 0][area] = torch.from_numpy(0.35 + 0.5 * collar).float()[area]
         views.torso[row, 0][torch.from_numpy(neck)] = 0
         views.near[row, 0][torch.from_numpy(neck & (rows < edge - 5))] = 0
     off = []
     for near in (views.torso, views.near):
         kept = Views(views.pictures, views.torso, near)
-        found = align(build_template(kept), kept).motion
-        edges = torch.tensor(np.c_[0 * push, 72 * 2 / SIDE - 1 + push], dtype=torch.float32)[:, None]
+        found = Aligner(build_template(kept)).align(kept).motion
+        edges = torch.tensor(np.c_[0 * push, 72 * 2 / COARSE - 1 + push], dtype=torch.float32)[:, None]
         off.append(strays(canonical(found, edges)))
     assert off[1] < 1.0
     assert off[1] < 0.5 * off[0]
