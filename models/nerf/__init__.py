@@ -6,6 +6,7 @@ driving      FLAME parameters to what the two branches are conditioned on
 planes       feature planes and their lookup
 deform       from the observed head to the canonical one
 head_branch, static_branch    density and features of the two branches
+kernels      Triton kernels behind planes, front_map and compositing, on a GPU
 compositing  one transmittance for both branches
 network      the two branches, their fusion, the colour network, the background plate
 sampling     which rays a training step sees
