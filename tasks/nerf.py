@@ -207,7 +207,7 @@ def train(
         start, before, curve = checkpoint.step, checkpoint.seconds, checkpoint.curve
         print(f"nerf: resuming at step {start} of {params.steps}", flush=True)
     logged = max(params.steps // 20, 1)
-    strip = PreviewStrip(folder.nerf_preview, [report.halved(row) for row in report.shown()], checkpoint is not None)
+    strip = PreviewStrip(folder.nerf_preview, report.recorded(), checkpoint is not None)
     clock = saved = time.monotonic()
     reporting = 0.0  # seconds that went into reporting, not training
     sums = [0.0, 0.0, 0]

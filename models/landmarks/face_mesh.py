@@ -5,27 +5,24 @@ et al., "Attention Mesh" (2020).  The networks ship inside the mediapipe 0.10.21
 """
 
 import contextlib
-from importlib.metadata import version
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 
 from models.quiet import quiet_stderr
+from models.solution import Solution
 
 MESH_POINTS = 468
 IRIS_POINTS = 10
 LANDMARKS = MESH_POINTS + IRIS_POINTS  # five points of the right iris, then five of the left
 
 
-class FaceMesh:
+class FaceMesh(Solution):
     """Finds the 478 points of one face in an RGB picture.
 
     static: True treats every picture on its own (the detector runs each time); False follows one face through
     consecutive frames of a video, which is several times faster and steadier.
     detection_confidence, tracking_confidence: 0..1, below which a face counts as not found.
-
-    Use as a context manager; the object must not be shared between threads.
     """
 
     points = LANDMARKS
@@ -33,20 +30,19 @@ class FaceMesh:
     def __init__(
         self, static: bool = False, detection_confidence: float = 0.5, tracking_confidence: float = 0.5
     ) -> None:
-        with quiet_stderr():
+        def make() -> Any:
             from mediapipe.python.solutions.face_mesh import FaceMesh as Graph
 
-            self._graph: Any = Graph(
+            return Graph(
                 static_image_mode=static,
                 max_num_faces=1,
                 refine_landmarks=True,
                 min_detection_confidence=detection_confidence,
                 min_tracking_confidence=tracking_confidence,
             )
-            # Each network of the graph logs when it first runs (and from threads of its own): the detector here, ...
-            self._graph.process(np.zeros((64, 64, 3), np.uint8))
-        self._settled = False  # ... the mesh network at the first face
-        self.name = f"mediapipe face mesh {version('mediapipe')}"
+
+        super().__init__(make, "face mesh")
+        self._settled = False  # the detector has run by now; the mesh network first runs, and logs, at the first face
 
     def __call__(self, rgb: np.ndarray) -> np.ndarray | None:
         """Landmarks of the face in ``rgb`` (uint8 [H, W, 3]) or None where no face is found.
@@ -54,10 +50,8 @@ class FaceMesh:
         Returns float32 [478, 3]: x, y in pixels (origin top left, pixel centres at half integers), z the
         network's relative depth in the same unit, negative towards the camera.
         """
-        if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
-            raise ValueError(f"expected uint8 RGB [H, W, 3], got {rgb.dtype} {rgb.shape}")
         with contextlib.nullcontext() if self._settled else quiet_stderr():
-            faces = self._graph.process(np.ascontiguousarray(rgb)).multi_face_landmarks
+            faces = self._process(rgb).multi_face_landmarks
         if not faces:
             return None
         self._settled = True
@@ -65,17 +59,3 @@ class FaceMesh:
         points = np.array([(p.x, p.y, p.z) for p in faces[0].landmark], np.float32)
         # z is scaled like x (documentation of the face mesh solution).
         return points * np.array([width, height, width], np.float32)
-
-    def close(self) -> None:
-        """Release the graph.  Calling it twice is harmless."""
-        if self._graph is not None:
-            self._graph.close()
-            self._graph = None
-
-    def __enter__(self) -> "FaceMesh":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

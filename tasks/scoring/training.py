@@ -45,14 +45,14 @@ class TrainingReport:
             out[f"psnr_{part}"] = float(np.mean([decibels(float(e)) for e in errors])) if errors else math.nan
         return {name: value for name, value in out.items() if math.isfinite(value)}
 
+    def recorded(self) -> list[np.ndarray]:
+        """What the recording shows in the pictures that every glance keeps, uint8."""
+        return [self.halved(row).round().astype(np.uint8) for rows in self.rows.values() for row in rows[::4][:SHOWN]]
+
     def halved(self, row: int) -> np.ndarray:
         """The recording's frame ``row`` at half size, in 0..255."""
         size = self.pictures.labels.shape[1] // 2
         return self.pictures.colours[row].reshape(size, 2, size, 2, 3).mean((1, 3))
-
-    def shown(self) -> list[int]:
-        """Rows of the pictures that every glance keeps."""
-        return [int(row) for rows in self.rows.values() for row in rows[::4][:SHOWN]]
 
     def final(self, seconds: float, steps: int, rays: int) -> dict[str, Any]:
         """The content of nerf.json after ``steps`` steps of ``rays`` rays in ``seconds``."""

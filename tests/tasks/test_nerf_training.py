@@ -25,9 +25,10 @@ from tests.tasks.scene_training import TINY
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-def test_equal_seeds_give_equal_weights_and_other_seeds_others(scene_subject):
+def test_equal_seeds_give_equal_weights_and_other_seeds_others(scene_subject, capfd):
     folder, _ = scene_subject
     run(folder, TINY)
+    assert "WARN" not in capfd.readouterr().err  # as OpenCV's of pictures that are no bytes
     first = folder.nerf.read_bytes()
     run(folder, TINY)
     assert folder.nerf.read_bytes() == first
