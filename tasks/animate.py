@@ -149,7 +149,9 @@ def spoken(avatar: Avatar, audio: Path, params: AnimateParams) -> Performance:
     sound = decode_sound(audio, rate=SOUND_RATE)
     speaker = Speaker.load(avatar.adf)
     folder, profile = SubjectFolder.of(avatar.record.id), avatar.record.profile
-    style, second = (resolve_style(folder, wanted, profile) for wanted in (params.style, params.second_style))
+    style, second = (
+        resolve_style(folder, wanted, profile, avatar.head) for wanted in (params.style, params.second_style)
+    )
     delivery = Delivery(second.sequence, params.blend, params.strength, params.emphasis, params.lookahead)
     encoder = avatar.encoder or encoder_path(speaker.encoder, AssetFolder.default())
     speech = encode(voice, encoder_file=encoder, lookahead=params.lookahead)

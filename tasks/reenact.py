@@ -49,7 +49,7 @@ def reenacted(avatar: Avatar, video: Path) -> Performance:
         raise BadInput(f"--drive {video}: no such video file")
     sound = decode_sound(video, rate=SOUND_RATE)
     trained = read_adf(avatar.adf)
-    driver = track_video(video, avatar.record.profile)
+    driver = track_video(video, avatar.record.profile, avatar.head)
     if driver.head.get("sha256") != trained.head.get("sha256"):
         raise BadInput(
             f"--drive {video}: tracked here with the head model {driver.head.get('name')!r}, but the avatar was made "

@@ -22,11 +22,12 @@ class Style:
     origin: dict[str, Any]
 
 
-def resolve_style(folder: SubjectFolder, wanted: str | None, profile: str) -> Style:
+def resolve_style(folder: SubjectFolder, wanted: str | None, profile: str, head: Path) -> Style:
     """The style called ``wanted``: a subject id, else a video file, else the label of exactly one subject.
 
-    profile: parameters with which a video is cropped and tracked.  None or the subject's own id: its own style.
-    Raises BadInput where nothing or several subjects answer to it, or the video cannot be used.
+    profile, head: parameters and file of the head model with which a video is cropped and tracked.  None or the
+    subject's own id: its own style.  Raises BadInput where nothing or several subjects answer to it, or the video
+    cannot be used.
     """
     if wanted is None or wanted == folder.id:
         return Style(None, {"subject": folder.id})
@@ -34,7 +35,7 @@ def resolve_style(folder: SubjectFolder, wanted: str | None, profile: str) -> St
     if wanted in known:
         return _of_subject(known[wanted])
     if Path(wanted).is_file():
-        return _of_video(Path(wanted), profile)
+        return _of_video(Path(wanted), profile, head)
     if "/" in wanted or Path(wanted).suffix.lower() in VIDEO_SUFFIXES:
         raise BadInput(f"--style {wanted}: no such video file")
     labels = {id_: read_subject(other.record).style for id_, other in known.items()}
@@ -69,5 +70,5 @@ def _of_subject(other: SubjectFolder) -> Style:
     return Style(sequence, origin)
 
 
-def _of_video(path: Path, profile: str) -> Style:
-    return Style(track_video(path, profile), {"video": path.name, "sha256": sha256_of(path)})
+def _of_video(path: Path, profile: str, head: Path) -> Style:
+    return Style(track_video(path, profile, head), {"video": path.name, "sha256": sha256_of(path)})

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from threading import Event
 from typing import Any, Literal
 
@@ -82,14 +83,16 @@ class TrackParams:
     initial: Literal["landmarks", "deca"] = "landmarks"
 
 
-def run(folder: SubjectFolder, params: TrackParams) -> FlameSequence:
+def run(folder: SubjectFolder, params: TrackParams, head_file: Path | None = None) -> FlameSequence:
     """Track one subject; writes landmarks.parquet, flame.parquet and track.json and returns the sequence.
 
-    Raises BadInput where fewer than ``minimum_coverage`` of the frames show a face or a part that ``params`` asks for
-    is not here, MissingInput or DamagedArtifact.
+    head_file: the head model to fit; None: the one of data/assets.  Raises BadInput where fewer than
+    ``minimum_coverage`` of the frames show a face or a part that ``params`` asks for is not here, MissingInput or
+    DamagedArtifact.
     """
     assets = AssetFolder.default()
-    head, info = read_head(assets.open_head), head_info(assets.open_head)
+    head_file = head_file or assets.open_head
+    head, info = read_head(head_file), head_info(head_file)
     table = read_frame_table(folder.frames)
     encoder = open_deca(assets, info) if params.initial == "deca" else None
     started = time.monotonic()
@@ -106,7 +109,7 @@ def run(folder: SubjectFolder, params: TrackParams) -> FlameSequence:
     sequence, track = fit(head, landmarks, table, params, head_part(info), start)
     if begun_with:
         sequence.parts["initialisation"] = begun_with
-    sequence.head = head_identity(assets.open_head)
+    sequence.head = head_identity(head_file)
     write_flame(folder.flame, sequence)
     metrics = quality(landmarks, track, sequence) | {"covered_frames": int(hidden.sum())}
     write_metrics(folder.track_metrics, metrics)

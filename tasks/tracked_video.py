@@ -9,8 +9,8 @@ from tasks.errors import BadInput
 from tasks.params import load_params
 
 
-def track_video(path: Path, profile: str) -> FlameSequence:
-    """FLAME parameters of the main person of ``path``, with the crop and track parameters of ``profile``.
+def track_video(path: Path, profile: str, head: Path) -> FlameSequence:
+    """Parameters of the head model in ``head`` for the main person of ``path``; crop and track as in ``profile``.
 
     Raises BadInput, naming ``path``, where it cannot be used or no face is tracked in it.
     """
@@ -19,7 +19,7 @@ def track_video(path: Path, profile: str) -> FlameSequence:
         folder.root.mkdir()
         folder.source.symlink_to(path.resolve())
         try:
-            crop_and_track(folder, profile)
+            crop_and_track(folder, profile, head)
         except BadInput as error:
             raise BadInput(str(error).replace(str(folder.source), str(path))) from None
         sequence = read_flame(folder.flame)
@@ -28,10 +28,10 @@ def track_video(path: Path, profile: str) -> FlameSequence:
     return sequence
 
 
-def crop_and_track(folder: SubjectFolder, profile: str) -> None:
+def crop_and_track(folder: SubjectFolder, profile: str, head: Path) -> None:
     """source.video -> flame.parquet in a scratch ``folder``."""
     # Imported here: only this way in needs the detectors.
     from tasks import crop, track
 
     crop.run(folder, load_params(crop.CropParams, profile, "crop"))
-    track.run(folder, load_params(track.TrackParams, profile, "track"))
+    track.run(folder, load_params(track.TrackParams, profile, "track"), head)

@@ -154,7 +154,7 @@ def test_the_subject_repeats_a_driving_video(
     bounds = torch.tensor([[0.0, 1.0]]).repeat(4, 1)
     monkeypatch.setattr(reenact, "read_adf", lambda path: trained)
     monkeypatch.setattr(reenact, "read_head", lambda path: SimpleNamespace(expression_range=bounds))
-    monkeypatch.setattr(tracked_video, "crop_and_track", lambda place, profile: write_flame(place.flame, driver))
+    monkeypatch.setattr(tracked_video, "crop_and_track", lambda place, profile, head: write_flame(place.flame, driver))
     video, out = tmp_path / "driver.mp4", tmp_path / "a.mp4"
     with VideoWriter(video, 25, 30, np.zeros(32000), 16000) as writer:
         for _ in range(50):
@@ -176,9 +176,18 @@ def test_the_subject_repeats_a_driving_video(
     assert record is not None
     assert record["driven_by"]["video"] == "driver.mp4"
     assert record["frames_without_face"] == 1
+    heads = []
+    monkeypatch.setattr(
+        tracked_video,
+        "crop_and_track",
+        lambda place, profile, head: (heads.append(head), write_flame(place.flame, driver)),
+    )
+    theirs = replace(of_subject(folder), head=tmp_path / "head.safetensors", exported=True)
+    reenact.reenacted(theirs, video)
+    assert heads == [theirs.head]  # a file of an avatar brings its head model along
     other = SimpleNamespace(**{**vars(trained), "head": {"name": "another head", "sha256": "1" * 64}})
     monkeypatch.setattr(reenact, "read_adf", lambda path: other)
-    monkeypatch.setattr(tracked_video, "crop_and_track", lambda place, profile: write_flame(place.flame, driver))
+    monkeypatch.setattr(tracked_video, "crop_and_track", lambda place, profile, head: write_flame(place.flame, driver))
     assert animate.main(arguments) == 2
     assert "'fake head', but the avatar was made with 'another head'" in capsys.readouterr().err
 
@@ -284,7 +293,7 @@ def test_style_of_a_video(folder: SubjectFolder, audio: Path, tmp_path: Path, mo
         assert place.source.resolve() == folder.video.resolve()
         write_flame(place.flame, flame(30))
 
-    monkeypatch.setattr(tracked_video, "crop_and_track", lambda place, profile: track(place))
+    monkeypatch.setattr(tracked_video, "crop_and_track", lambda place, profile, head: track(place))
     assert call(audio, tmp_path / "a.mp4", "--style", str(folder.video)) == 0
     assert FakeSpeaker.style is not None
     assert len(FakeSpeaker.style) == 30

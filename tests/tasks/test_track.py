@@ -24,7 +24,9 @@ HIDDEN = (11, 12, 13)
 @pytest.fixture(scope="module")
 def tracked(open_head_path: Path, tmp_path_factory: pytest.TempPathFactory) -> SubjectFolder:
     folder = make_subject(tmp_path_factory.mktemp("subjects"), hide(render(read_head(open_head_path)), [*HIDDEN]))
-    track.run(folder, track.TrackParams())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ERLNET_ROOT", str(folder.root))  # a checkout without a head model of its own
+        track.run(folder, track.TrackParams(), open_head_path)
     return folder
 
 
