@@ -1,6 +1,6 @@
 """A trained ADF on sound of every kind: robust input, look-ahead, natural extras, sync, cost, ablations; styles.
 
-python -m benchmarks adf --subject FOLDER [--only robust|hour|causal|natural|sync|cost|ablations]
+python -m benchmarks adf --subject FOLDER [--only robust|hour|causal|natural|closures|sync|cost|ablations]
 python -m benchmarks adf --subject FOLDER --only style --only sync --others FOLDER...
 
 FOLDER: a subject's folder with audio.wav, flame.parquet, speech.parquet and adf.safetensors.
@@ -22,6 +22,7 @@ import torch
 
 from benchmarks.clips import ANCHOR, real_clips
 from benchmarks.machine import describe
+from benchmarks.speaking import closures
 from benchmarks.speaking.ablations import NAMES, ablate
 from benchmarks.speaking.lags import AWAY, best_lags, told_apart
 from benchmarks.speaking.sounds import RATE, damaged, not_speech
@@ -33,7 +34,7 @@ from tasks.artifacts.audio import read_audio
 from tasks.artifacts.flame import FlameSequence, read_flame
 from tasks.artifacts.head import read_head
 from tasks.artifacts.layout import AssetFolder, SubjectFolder
-from tasks.artifacts.speech import SpeechTrack
+from tasks.artifacts.speech import SpeechTrack, read_speech
 from tasks.errors import BadInput
 from tasks.ingest.media import decode_sound
 from tasks.motion import to_motion, usable_runs
@@ -41,7 +42,7 @@ from tasks.speaker import Delivery, Speaker
 from tasks.speech import encode
 from tasks.split import train_length
 
-PARTS = ("robust", "hour", "causal", "natural", "sync", "cost", "ablations", "style")
+PARTS = ("robust", "hour", "causal", "natural", "closures", "sync", "cost", "ablations", "style")
 STYLE_SEEDS = (0, 1, 2)
 LOOKAHEADS = (None, 16, 8, 4, 2, 1)
 
@@ -204,6 +205,20 @@ def natural(case: Case) -> Iterator[str]:
 
 
 @torch.no_grad()
+def closed_lips(case: Case) -> Iterator[str]:
+    """m, b and p in the training part, each block of it unseen by the closed form that speaks it."""
+    if not closures.available():
+        yield f"- closures: skipped: needs {closures.RECOGNISER}, which is no part of this project: pip install it"
+        return
+    folder = case.folder
+    sequence, speech = read_flame(folder.flame), read_speech(folder.speech)
+    found = closures.closures(case.head, case.speaker.trained, sequence, speech, read_audio(folder.audio))
+    yield "| m, b, p | closed as tracked | as made | made of the tracked | tracked at random places |"
+    yield "|---|---|---|---|---|"
+    shares = (found.tracked, found.made, found.shared, found.random)
+    yield f"| {found.labials} | {' | '.join(f'{100 * share:.0f} %' for share in shares)} |"
+
+
 def sync(case: Case, others: list[SubjectFolder]) -> Iterator[str]:
     """Does the speech-motion embedding tell the held-out motion's own sound from other sound, in windows of 2 s?
 
@@ -297,7 +312,7 @@ def _two_digits(value: Any) -> str:
     return f"{value:.2f}" if isinstance(value, float) else "-"
 
 
-TABLES = {"robust": robust, "hour": hour, "causal": causal, "natural": natural, "cost": cost}
+TABLES = {"robust": robust, "hour": hour, "causal": causal, "natural": natural, "closures": closed_lips, "cost": cost}
 
 if __name__ == "__main__":
     raise SystemExit(main())
