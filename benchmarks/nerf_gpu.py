@@ -99,6 +99,7 @@ def table(person: Person, rate: tuple[float, float], rounds: int, precision: str
             trainer, index = person.trainer(), iter(range(10**6))
             spent = milliseconds(lambda t=trainer, i=index: t.step(next(i)), person.device, rounds)  # type: ignore[misc]
             times.setdefault("training step", {})[kernels] = spent
+            trainer.close()
     copied, computed = rate
     lines = [
         f"{person.size} pixels, {precision}; {head / rays:.0%} of the rays meet the head; the device copies "
@@ -139,7 +140,9 @@ def trained(subject: Path, params: NerfParams) -> str:
         for _ in portrait.render(shown):
             pass
         speed = len(shown) / (time.perf_counter() - started)
-    lines = [f"{params.minutes:g} minutes of training, {portrait.image_size} pixels, held-out part:", ""]
+    facts = portrait.trained.training
+    done = f"{facts['steps']} of {params.steps} steps, precision {facts['precision']}"
+    lines = [f"{params.minutes:g} minutes of training ({done}), {portrait.image_size} pixels, held-out part:", ""]
     for name, (limit, way) in ASKED.items():
         value = figures[name]
         if not isinstance(value, float):

@@ -160,6 +160,7 @@ def run(folder: SubjectFolder, params: NerfParams) -> dict[str, Any]:
             lpips.to(device) if lpips else None,
             device,
         )
+        open_.callback(trainer.close)
         report = TrainingReport(
             trainer, pictures, rows, np.flatnonzero(sequence.usable[split:]) + split, params.measured
         )

@@ -9,5 +9,5 @@ head_branch, static_branch    density and features of the two branches
 kernels      Triton kernels behind planes, front_map and compositing, on a GPU
 compositing  one transmittance for both branches
 network      the two branches, their fusion, the colour network, the background plate
-sampling     which rays a training step sees
+sampling     which rays a training step sees; prefetch: drawn ahead of it
 """

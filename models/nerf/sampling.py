@@ -68,10 +68,9 @@ class RaySampler:
         self.pictures, self.inside, self.rows = pictures, inside, rows
         self.shares, self.samples, self.seed = shares, samples, seed
         self.size = pictures.labels.shape[1]
-        tables = np.zeros((3, 256), bool)
-        for table, labels in zip(tables, regions, strict=True):
-            table[list(labels)] = True
-        self.tables = tables
+        self.bits = np.zeros(256, np.uint8)  # of a label: bit r where region r has it
+        for region, labels in enumerate(regions):
+            self.bits[list(labels)] |= 1 << region
 
     def draw(self, step: int, frames: int) -> RayBatch:
         """The batch of step ``step`` with rays of ``frames`` frames."""
@@ -80,15 +79,15 @@ class RaySampler:
         shares = self.shares
         head, other = [], []
         for row in rows:
-            labels = np.asarray(self.pictures.labels[row]).reshape(-1)
-            fine = self._from(rng, self.tables[0][labels], shares.fine)
-            neck = self._scattered(rng, self._from(rng, self.tables[1][labels], shares.neck))
+            bits = np.take(self.bits, np.asarray(self.pictures.labels[row]).reshape(-1))
+            fine = self._from(rng, bits & 1 != 0, shares.fine)
+            neck = self._scattered(rng, self._from(rng, bits & 2 != 0, shares.neck))
             rest = self._in_cells(rng, self.inside[row], shares.head - len(fine) - len(neck))
             head.append(np.concatenate([fine, neck, rest]))
             outside = ~self.inside[row]
-            cell = self.size // outside.shape[0]
-            visible = np.repeat(np.repeat(outside, cell, 0), cell, 1).reshape(-1)
-            torso = self._from(rng, self.tables[2][labels] & visible, shares.torso)
+            cells = len(outside)
+            torsos = (bits & 4 != 0).reshape(cells, self.size // cells, cells, -1) & outside[:, None, :, None]
+            torso = self._from(rng, torsos.reshape(-1), shares.torso)
             other.append(np.concatenate([torso, self._in_cells(rng, outside, shares.other - len(torso))]))
         return self._batch(rows, np.stack(head), np.stack(other), rng)
 

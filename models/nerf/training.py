@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from models.nerf.driving import Driving
 from models.nerf.network import DualBranchNerf
+from models.nerf.prefetch import DrawnAhead
 from models.nerf.sampling import RayBatch, RaySampler
 
 Distance = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -83,6 +84,8 @@ class Trainer:
         self.network, self.driving, self.sampler = network, driving, sampler
         self.labels, self.schedule, self.centres, self.distance = labels, schedule, centres, distance
         self.device = device or torch.device("cpu")
+        # Beside a GPU the processor is free to draw; alone, it has enough to do.
+        self.ahead = DrawnAhead(sampler) if self.device.type == "cuda" else None
         planes: list[torch.nn.Parameter] = []
         others: list[torch.nn.Parameter] = []
         for name, parameter in network.named_parameters():
@@ -109,7 +112,7 @@ class Trainer:
             group["lr"] = group["rate"] * factor
         generator = torch.Generator().manual_seed(self.sampler.seed * 1_000_003 + index)
         planes = self.network.planes()
-        batch = self.sampler.draw(index, schedule.frames)
+        batch = (self.ahead or self.sampler).draw(index, schedule.frames)
         colour, loss = self._photometric(batch, planes, generator)
         error = float(loss.detach())
         loss = loss + schedule.mask_weight * self._opacity(batch, colour)
@@ -119,6 +122,11 @@ class Trainer:
         loss.backward()
         self.optimiser.step()
         return StepResult(float(loss.detach()), error)
+
+    def close(self) -> None:
+        """Nothing reads the sampler's pictures any more."""
+        if self.ahead:
+            self.ahead.close()
 
     def state(self) -> dict[str, torch.Tensor]:
         """Tensors by name with which ``restore`` continues exactly here."""
