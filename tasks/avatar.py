@@ -10,7 +10,7 @@ from tasks.artifacts import avatar as file
 from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.artifacts.subject import SubjectRecord, read_subject
 from tasks.assets import read_manifest
-from tasks.errors import BadInput
+from tasks.errors import BadInput, DamagedArtifact
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,10 @@ def of_subject(folder: SubjectFolder) -> Avatar:
 
 @contextmanager
 def unpacked(path: Path) -> Iterator[Avatar]:
-    """The avatar in the file ``path``, unpacked for as long as the block runs.  Raises BadInput.
+    """The avatar in the file ``path``, unpacked for as long as the block runs.
 
+    Raises BadInput; also for a DamagedArtifact of the block that is a part of the file, as of another version's format:
+    its checksum is that of the export, and no stage here makes it again.
     A head model that the file may not hold is the one of this checkout's ``data/assets``; that it is the same one is
     checked when the portrait is loaded.
     """
@@ -61,4 +63,14 @@ def unpacked(path: Path) -> Iterator[Avatar]:
                     f"{path} holds no head model, because {manifest.head.get('name')!r} may not be passed on: get it "
                     f"yourself ('erlnet doctor' says where) and build {head}"
                 )
-        yield Avatar(manifest.record, folder / file.ADF, folder / file.NERF, head, folder / file.ENCODER, exported=True)
+        try:
+            yield Avatar(
+                manifest.record, folder / file.ADF, folder / file.NERF, head, folder / file.ENCODER, exported=True
+            )
+        except DamagedArtifact as error:
+            if error.path.parent != folder:
+                raise
+            raise BadInput(
+                f"{path}: its {error.path.name} cannot be used by this version of erlnet ({error.reason}): use the "
+                f"version that exported it ({manifest.tool}), or export it again with this one"
+            ) from None

@@ -16,10 +16,11 @@ from tasks import avatar, export
 from tasks.artifacts import avatar as file
 from tasks.artifacts.head import head_identity, write_head
 from tasks.artifacts.layout import AssetFolder, SubjectFolder
+from tasks.artifacts.nerf import read_nerf
 from tasks.artifacts.subject import Consent, Source, SubjectRecord, read_subject, write_subject
 from tasks.artifacts.weights import write_weights
 from tasks.assets import read_manifest
-from tasks.errors import BadInput, MissingInput
+from tasks.errors import BadInput, DamagedArtifact, MissingInput
 
 PROJECT = Path(__file__).resolve().parents[2]
 FREE = {"name": "open head", "stands_in_for": "FLAME", "licence": "CC0"}
@@ -118,6 +119,17 @@ def test_refusals(folder: SubjectFolder, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="is quarantined: no consent"):
         export.run(folder, out)
     assert not out.exists()
+
+
+def test_a_part_of_another_versions_format_is_said_of_the_file(folder: SubjectFolder, tmp_path: Path) -> None:
+    out = tmp_path / "anna.erlnet"
+    export.run(folder, out)
+    said = r"anna\.erlnet: its nerf\.safetensors cannot be used .*'erlnet.nerf/0'.*: use the version that exported it"
+    with pytest.raises(BadInput, match=said), avatar.unpacked(out) as found:
+        write_weights(found.nerf, {"x": torch.zeros(1)}, {"format": "erlnet.nerf/0"})
+        read_nerf(found.nerf)
+    with pytest.raises(DamagedArtifact, match="elsewhere"), avatar.unpacked(out):
+        raise DamagedArtifact(tmp_path / "elsewhere.json", "it is empty")
 
 
 def test_an_encoder_of_somebody_elses_is_not_loaded(folder: SubjectFolder, tmp_path: Path) -> None:
