@@ -161,7 +161,7 @@ class Speaker:
     @torch.no_grad()
     def _manner(self, style: FlameSequence | None, delivery: Delivery) -> Manner:
         network = self.trained.network
-        own = network.manner(self.trained.style)
+        own = network.own_manner(self.trained.style)
         manner = own if style is None else network.manner(self._style(style))
         if delivery.blend > 0:
             second = own if delivery.second is None else network.manner(self._style(delivery.second))

@@ -35,6 +35,8 @@ def generate_causally(
 ) -> Motion:
     """As ``Adf.generate``, frame by frame from the past and ``lookahead`` frames of the future.
 
+    The head keeps the tempo of its codes: another one would have to hear ahead.
+
     Raises ValueError for a look-ahead below LEAST frames.
     """
     if lookahead < LEAST:
@@ -59,7 +61,7 @@ def generate_causally(
             )
         style, space = manner.code, adf.expression_space
         decoded = adf.to_expression(heard[None, start:stop], skipped[None], style, space)[0]
-        excursion = (adf.fuse(skipped, decoded) - adf.rest) * manner.expression
+        excursion = (adf.fuse(skipped, decoded) - adf.rest) * adf.larger(manner)
         recent = slice(max(0, stop - MEMORY), stop)
         loudness, spoken = energy[recent], None if voice is None else voice[recent]
         larger = swell(loudness, emphasis) * (1 - adf.silence.stillness(loudness, spoken))
@@ -80,7 +82,7 @@ def generate_causally(
     # The mouth follows the newest knowledge at once; the head, which nobody expects anywhere, as smoothly as it can.
     expression = _in_pieces(len(heard), lookahead, CHUNK, express)
     pose = _in_pieces(len(heard), lookahead, lookahead, turn)
-    return Motion(adf.to_flame(expression, larger), adf.pose_basis.inverse(manner.pose * pose))
+    return Motion(adf.to_flame(expression, larger), adf.pose_basis.inverse(adf.pose_lack * manner.pose * pose))
 
 
 def _in_pieces(frames: int, lookahead: int, fade: int, make: Callable[[int, int], Tensor]) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from models.adf.config import AdfConfig
 from models.adf.contrastive import SpeechMotionEmbedding
 from models.adf.expression import ExpressionEnsemble
-from models.adf.manner import Manner, amplitude, swell
+from models.adf.manner import FACE_DOUBT, HEAD_DOUBT, LIMITS, Manner, amplitude, lack, pace, spread, swell, trust
 from models.adf.motion import MotionBasis
 from models.adf.pose import PosePrior
 from models.adf.prior import MouthPrior, PersonalPrior
@@ -17,9 +17,10 @@ from models.adf.skip import KernelSkip
 from models.adf.speech import SpeechFront
 from models.adf.style import StyleEncoder
 from models.adf.vqvae import MotionVqVae
-from models.adf.windows import blend, smooth
+from models.adf.windows import blend, resampled, smooth
 from models.speech.voice_activity import GROUP
 
+MADE_DOUBT = 50.0  # frames of a sound at which it counts as much as the training part for what made motion lacks
 POSE_SMOOTHING = 2.0  # frames; above some 2 Hz the decoder's steps from code to code outweigh real head motion
 
 
@@ -46,6 +47,10 @@ class Adf(nn.Module):
     rest: Tensor
     expression_spread: Tensor
     pose_spread: Tensor
+    pose_pace: Tensor
+    expression_made: Tensor
+    pose_lack: Tensor
+    pace_lack: Tensor
 
     def __init__(self, config: AdfConfig, supports: int):
         super().__init__()
@@ -72,9 +77,14 @@ class Adf(nn.Module):
         # How the mouth rests, and when.
         self.register_buffer("rest", torch.zeros(expression))
         self.silence = Silence()
-        # Standard deviations of the training motion, by component: what another style is compared with.
+        # Spread of the training motion, by component, and tempo: what another style is compared with.
         self.register_buffer("expression_spread", torch.ones(expression))
         self.register_buffer("pose_spread", torch.ones(pose))
+        self.register_buffer("pose_pace", torch.ones(()))
+        # The same of motion that the networks make for sound of the training part; of the head, own over made.
+        self.register_buffer("expression_made", torch.ones(expression))
+        self.register_buffer("pose_lack", torch.ones(pose))
+        self.register_buffer("pace_lack", torch.ones(()))
 
     def style_code(self, motion: Motion) -> Tensor:
         """Style code [1, style] of a sequence: the mean over its windows.  Raises ValueError for an empty one."""
@@ -94,12 +104,34 @@ class Adf(nn.Module):
     def expression_parts(self, heard: Tensor, style: Tensor, expected: Tensor | float = 0.0) -> tuple[Tensor, Tensor]:
         """Expression motion [N, components] for heard speech [N, S]: (skip path, decoded codes)."""
         skipped = expected + self.skip.over(heard)
+        return skipped, self.decoded(heard, skipped, style)
+
+    @torch.no_grad()
+    def decoded(self, heard: Tensor, skipped: Tensor, style: Tensor) -> Tensor:
+        """Motion [N, components] of the predicted codes, given the skip path's."""
 
         def window(start: int, stop: int) -> Tensor:
             piece = slice(start, stop)
             return self.to_expression(heard[None, piece], skipped[None, piece], style, self.expression_space)[0]
 
-        return skipped, blend(len(heard), self.config.window, self.config.window // 2, window)
+        return blend(len(heard), self.config.window, self.config.window // 2, window)
+
+    @torch.no_grad()
+    def turned(
+        self, heard: Tensor, style: Tensor, temperature: float, generator: torch.Generator, tempo: float = 1.0
+    ) -> Tensor:
+        """Sampled head motion [N, components] for heard speech [N, S], ``tempo`` times as fast as the codes have it."""
+        frames = len(heard)
+        heard = resampled(heard, max(1, round(tempo * frames)))
+        latents = self.to_pose.sample(heard, style, self.pose_space.quantizer, temperature, generator)
+        stride = self.config.pose.stride
+        window = self.config.window // stride * stride
+
+        def decode(start: int, stop: int) -> Tensor:
+            return self.pose_space.decode(latents[None, start // stride : stop // stride])[0]
+
+        pose = blend(len(latents) * stride, window, window // stride // 2 * stride, decode)[: len(heard)]
+        return resampled(smooth(pose, POSE_SMOOTHING), frames)
 
     def fuse(self, skipped: Tensor, decoded: Tensor) -> Tensor:
         """Both predictions [..., components] -> expression motion in the same coordinates."""
@@ -117,29 +149,23 @@ class Adf(nn.Module):
     ) -> Motion:
         """features [N, C] and energy [N] of any length -> motion of N frames; deterministic for a generator state.
 
-        emphasis: how much larger loud stretches are than quiet ones (``manner.swell``).
+        style: a piece of the subject's own motion, or a manner.  emphasis: how much larger loud stretches are than
+        quiet ones (``manner.swell``).
         """
         if self.training:
             raise RuntimeError("generate() is for a network in eval mode")
-        manner = self.manner(style) if isinstance(style, Motion) else style
+        manner = self.own_manner(style) if isinstance(style, Motion) else style
         voice = self.voice(features)
         energy = self.level(energy, voice)
         heard = self.front(features, energy)
         excursion = self.fuse(*self.expression_parts(heard, manner.code, self.expected(features, energy))) - self.rest
-        excursion = excursion * manner.expression * swell(energy, emphasis)[:, None]
-        expression = self.rest + (1 - self.silence.stillness(energy, voice)[:, None]) * excursion
-        latents = self.to_pose.sample(heard, manner.code, self.pose_space.quantizer, temperature, generator)
-        stride = self.config.pose.stride
-        window = self.config.window // stride * stride
-
-        def decode(start: int, stop: int) -> Tensor:
-            return self.pose_space.decode(latents[None, start // stride : stop // stride])[0]
-
-        pose = blend(len(latents) * stride, window, window // stride // 2 * stride, decode)[: len(heard)]
+        still = self.silence.stillness(energy, voice)[:, None]
+        excursion = excursion * self.larger(manner, excursion[still[:, 0] < 0.5]) * swell(energy, emphasis)[:, None]
+        expression = self.rest + (1 - still) * excursion
+        tempo = float(self.pace_lack) * manner.tempo
+        pose = self.pose_lack * manner.pose * self.turned(heard, manner.code, temperature, generator, tempo)
         larger = float(manner.expression.max()) * (1.0 + max(emphasis, 0.0))
-        return Motion(
-            self.to_flame(expression, larger), self.pose_basis.inverse(manner.pose * smooth(pose, POSE_SMOOTHING))
-        )
+        return Motion(self.to_flame(expression, larger), self.pose_basis.inverse(pose))
 
     def to_flame(self, expression: Tensor, larger: float = 1.0) -> Tensor:
         """Expression motion [N, components] -> expression branch [N, E + 9], within the range seen in training.
@@ -164,19 +190,38 @@ class Adf(nn.Module):
         return energy + self.silence.offset(energy, voice)
 
     def manner(self, style: Motion) -> Manner:
-        """What a sequence asks for: its code and, by direction, how much larger than the subject's its motion is.
+        """What somebody's motion asks for: its code, and spread and tempo beside the subject's own.
 
-        Ratios of standard deviations, drawn towards 1 for styles of few frames.  The subject's own training motion
-        gives 1.
+        Both are drawn towards the subject's own for styles of few frames.  What the networks make of sound is calmer
+        than filmed motion; another's manner is to be seen, and so what is lacking is made up for.
         """
-        trust = len(style.pose) / (len(style.pose) + 100.0)
-        face = self.expression_basis(style.expression).std(0, correction=0)
-        head = self.pose_basis(style.pose).std(0, correction=0)
+        face, head = self.expression_basis(style.expression), self.pose_basis(style.pose)
+        frames = len(head)
+        tempo = float((pace(head) / self.pose_pace).clamp(*LIMITS)) ** trust(frames, HEAD_DOUBT)
         return Manner(
             self.style_code(style),
-            amplitude(face, self.expression_spread, trust),
-            amplitude(head, self.pose_spread, trust),
+            amplitude(spread(face), self.expression_spread, trust(frames, FACE_DOUBT)),
+            amplitude(spread(head), self.pose_spread, trust(frames, HEAD_DOUBT)),
+            tempo,
+            lively=1.0,
         )
+
+    def larger(self, manner: Manner, made: Tensor | None = None) -> Tensor:
+        """Factors [components] on the excursions of the face.
+
+        made [N, components]: excursions that the sound asks for, which tell how much they lack; the fewer there are,
+        the more is taken from the training part.  A voice that was never heard moves the mouth less.
+        """
+        usual = self.expression_made
+        if made is not None and len(made) > 1:
+            share = trust(len(made), MADE_DOUBT)
+            usual = (share * spread(made).square() + (1 - share) * usual.square()).sqrt()
+        return manner.expression * lack(usual, self.expression_spread) ** manner.lively
+
+    def own_manner(self, style: Motion) -> Manner:
+        """The subject's own, of which ``style`` is a piece: as much as the networks make of the sound."""
+        ones = torch.ones_like
+        return Manner(self.style_code(style), ones(self.expression_spread), ones(self.pose_spread))
 
 
 def with_prior(adf: Adf, prior: MouthPrior) -> Adf:

@@ -1,7 +1,8 @@
 """Training of one subject's ADF, from closed form to codes.
 
 Order: motion bases and skip path in closed form; the two VQ-VAEs; the speech-motion embedding; the transformer from
-speech to expression with the style encoder; the pose prior; last the gate and the gain, from frames held back for them.
+speech to expression with the style encoder; the pose prior; the gate and the gain, from frames held back for them; last
+how far made motion falls short of tracked motion.
 """
 
 import copy
@@ -17,6 +18,7 @@ from models.adf.calibration import best_gate, gain_matrix, shrinkage
 from models.adf.contrastive import info_nce, nt_xent
 from models.adf.data import Run, Segment, WindowSampler, hold_back
 from models.adf.expression import SpeechToExpression
+from models.adf.manner import LIMITS, amplitude, lack, pace, spread
 from models.adf.motion import pose_metric
 from models.adf.network import Adf
 from models.adf.quantizer import perplexity
@@ -25,6 +27,7 @@ from models.adf.skip import KernelSkip
 
 GAP = 4  # frames nearer than this are neither matching nor opposing in the contrastive loss
 TEMPERATURE = 0.1
+MEASURED = 1500  # frames of made head motion that are compared with the tracked one
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,7 @@ class _Trainer:
         self._train_expression()
         self._train_pose()
         self._settle()
+        self._measure_lack()
 
     # closed form
 
@@ -140,8 +144,10 @@ class _Trainer:
         adf.pose_basis.fit(torch.cat([run.pose for run in runs]), pose_metric())
         adf.front.fit(features, energy)
         faces = adf.expression_basis(seen)
-        adf.expression_spread.copy_(faces.std(0, correction=0))
-        adf.pose_spread.copy_(adf.pose_basis(torch.cat([run.pose for run in runs])).std(0, correction=0))
+        adf.expression_spread.copy_(spread(faces))
+        turns = adf.pose_basis(torch.cat([run.pose for run in runs]))
+        adf.pose_spread.copy_(spread(turns))
+        adf.pose_pace.copy_(pace(turns))
         adf.rest.copy_(faces[resting_frames(energy, voice, opening)].mean(0))
 
     def _segment(self, run: Run) -> Segment:
@@ -365,6 +371,25 @@ class _Trainer:
         matrix, gains = gain_matrix(every, real, skipped, skipped + adf.gate * (decoded - skipped), self.plan.lively)
         adf.gain.copy_(matrix)
         self.log.facts |= {"gate": float(adf.gate), "gain": max(gains, default=1.0), "gained": float(len(gains))}
+
+    @torch.no_grad()
+    def _measure_lack(self) -> None:
+        """How much larger (and faster) tracked motion is than what the networks make of the training sound, the closed
+        form without having seen the frame."""
+        adf, style = self.adf, self._own_style()
+        faces = [adf.fuse(s.skipped, adf.decoded(s.heard, s.skipped, style)) for s in self.segments]
+        adf.expression_made.copy_(spread(torch.cat(faces)))
+        longest = max(self.segments, key=len).heard[:MEASURED]
+        times = max(1, round(MEASURED / len(longest)))  # a few seconds of sampled motion say little
+        heads = [adf.turned(longest, style, 1.0, self.generator) for _ in range(times)]
+        adf.pose_lack.copy_(amplitude(adf.pose_spread, spread(torch.cat(heads)), 1.0))
+        made = torch.stack([pace(head) for head in heads]).mean()
+        adf.pace_lack.copy_((adf.pose_pace / made.clamp_min(1e-6)).clamp(*LIMITS))
+        self.log.facts |= {
+            "expression_lack": float(lack(adf.expression_made, adf.expression_spread).mean()),
+            "pose_lack": float(adf.pose_lack.mean()),
+            "pace_lack": float(adf.pace_lack),
+        }
 
     def _predict_late(self, network: Callable[..., Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """decoded (by ``network``), skipped and true expression motion [N, components] of the held-back frames."""

@@ -44,3 +44,10 @@ def smooth(x: Tensor, sigma: float) -> Tensor:
     taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma) ** 2)
     held = torch.cat([x[:1].expand(radius, -1), x, x[-1:].expand(radius, -1)]).T[:, None]
     return torch.nn.functional.conv1d(held, (taps / taps.sum())[None, None])[:, 0].T
+
+
+def resampled(x: Tensor, frames: int) -> Tensor:
+    """[N, C] played in ``frames`` frames, linearly interpolated; the ends stay the ends."""
+    if len(x) == frames:
+        return x
+    return torch.nn.functional.interpolate(x.T[None], size=frames, mode="linear", align_corners=True)[0].T

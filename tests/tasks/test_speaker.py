@@ -16,7 +16,7 @@ from tasks.artifacts.head import head_identity
 from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.artifacts.speech import SpeechTrack, write_speech
 from tasks.errors import BadInput, MissingInput
-from tasks.speaker import Speaker
+from tasks.speaker import Delivery, Speaker
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +95,37 @@ def test_sound_that_was_never_heard_moves_the_face_no_further_than_it_ever_went(
         moved, seen = getattr(made, name)[:, channels], getattr(own, name)[:, channels]
         assert (moved >= seen.min(0) - 1e-4).all()
         assert (moved <= seen.max(0) + 1e-4).all()
+
+
+def in_another_manner(own: FlameSequence, size: float, speed: int) -> FlameSequence:
+    """The sequence with mouth and head going ``size`` times as far about their middle, ``speed`` times as fast."""
+    sped = own.slice(0, len(own) // speed)
+    names = ("expression", "jaw_rotation", "global_rotation", "neck_rotation", "translation")
+    values = {name: getattr(own, name)[::speed][: len(sped)] for name in names}
+    return dataclasses.replace(sped, **{name: x.mean(0) + size * (x - x.mean(0)) for name, x in values.items()})
+
+
+def test_from_one_style_to_another_statistics_move_one_way(trained: tuple[Speaker, FlameSequence]) -> None:
+    """What ``erlnet animate --style A --style B --blend W`` does: jaw, head and the head's speed, step by step."""
+    speaker, own = trained
+    calm, lively = in_another_manner(own, 0.6, 1), in_another_manner(own, 1.6, 2)
+    track, steps = speech(250, seed=8), []
+    for blend in (0.0, 0.25, 0.5, 0.75, 1.0):
+        made = [speaker.speak(track, calm, seed, delivery=Delivery(lively, blend)) for seed in range(4)]
+        turns = [motion.global_rotation + motion.neck_rotation for motion in made]
+        steps.append(
+            [
+                float(np.std(made[0].jaw_rotation[:, 0])),
+                float(np.mean([turn.std(0) for turn in turns])),
+                float(np.mean([np.abs(np.diff(turn, axis=0)).mean(0) for turn in turns])),
+            ]
+        )
+    for column in np.array(steps).T:
+        assert (np.diff(column) > 0).all(), steps
+        assert column[-1] > 1.3 * column[0]
+    # The ends are the styles themselves.
+    end = speaker.speak(track, calm, delivery=Delivery(lively, 1.0))
+    assert np.allclose(end.global_rotation, speaker.speak(track, lively).global_rotation, atol=1e-5)
 
 
 def change(track: SpeechTrack, **values: object) -> SpeechTrack:

@@ -8,7 +8,7 @@ from spoken_motion import EXPRESSION, small_network, spoken_run
 
 from models.adf.config import SpeechGroup
 from models.adf.data import Run, Segment, WindowSampler, hold_back
-from models.adf.manner import Manner, between, strengthened
+from models.adf.manner import Manner, between, pace, spread, strengthened
 from models.adf.motion import plain_metric
 from models.adf.network import Adf, Motion
 from models.adf.training import TrainingLog, TrainingPlan, train
@@ -28,10 +28,9 @@ def learned() -> tuple[Adf, TrainingLog, Run]:
     return *trained(run), run
 
 
-def generate(network: Adf, run: Run, style: Run, seed: int = 0, temperature: float = 1.0) -> Motion:
-    return network.generate(
-        run.features, run.energy, Motion(style.expression, style.pose), temperature, torch.Generator().manual_seed(seed)
-    )
+def generate(network: Adf, run: Run, style: Run | Manner, seed: int = 0, temperature: float = 1.0) -> Motion:
+    manner = Motion(style.expression, style.pose) if isinstance(style, Run) else style
+    return network.generate(run.features, run.energy, manner, temperature, torch.Generator().manual_seed(seed))
 
 
 def test_held_out_error_is_far_below_mean_motion(learned: tuple[Adf, TrainingLog, Run]) -> None:
@@ -166,10 +165,53 @@ def test_a_livelier_style_moves_the_head_more(learned: tuple[Adf, TrainingLog, R
         style = Run(run.features, run.energy, run.expression, middle + factor * (run.pose - middle))
         manner = network.manner(Motion(style.expression, style.pose))
         assert torch.allclose(manner.expression, torch.ones_like(manner.expression), atol=1e-3)
-        assert torch.allclose(manner.pose, torch.full_like(manner.pose, factor ** (400 / 500)), rtol=0.05)
-        made, own = generate(network, test, style), generate(network, test, run)
+        assert torch.allclose(manner.pose, torch.full_like(manner.pose, factor ** (400 / 440)), rtol=0.05)
+        made, own = generate(network, test, manner), generate(network, test, run)
         spread = made.pose.std(0).norm() / own.pose.std(0).norm()
         assert (float(spread) > 1.1) if factor > 1 else (float(spread) < 0.9)
+
+
+@torch.no_grad()
+def test_a_quicker_style_moves_the_head_faster(learned: tuple[Adf, TrainingLog, Run]) -> None:
+    network, log, run = learned
+    quick = Motion(run.expression[::2], run.pose[::2])
+    manner = network.manner(quick)
+    assert 1.2 < manner.tempo < 2.0
+    assert network.manner(Motion(run.expression, run.pose)).tempo == pytest.approx(1.0)
+    heard = network.front(run.features, run.energy)
+
+    def made(tempo: float) -> torch.Tensor:
+        seeds = (network.turned(heard, manner.code, 1.0, torch.Generator().manual_seed(k), tempo) for k in range(4))
+        return torch.cat(list(seeds))
+
+    assert made(0.5).shape == (4 * len(run.pose), network.config.pose.components)
+    paces = [float(pace(made(tempo))) for tempo in (0.5, 1.0, 2.0)]
+    assert paces[0] < 0.75 * paces[1]
+    assert paces[2] > 1.2 * paces[1]
+    assert log.facts["pace_lack"] == pytest.approx(float(network.pace_lack))
+
+
+@torch.no_grad()
+def test_what_made_motion_lacks_is_measured(learned: tuple[Adf, TrainingLog, Run]) -> None:
+    network, _, run = learned
+    own = network.own_manner(Motion(run.expression, run.pose))
+    another = Manner(own.code, own.expression, own.pose, lively=1.0)
+    test = spoken_run(300, seed=15)
+    calm, lively = (
+        spread(
+            network.expression_basis(
+                network.generate(test.features, test.energy, manner, 1.0, torch.Generator().manual_seed(0)).expression
+            )
+        )
+        for manner in (own, another)
+    )
+    truth = spread(network.expression_basis(run.expression))
+    assert torch.allclose(network.expression_spread, truth)
+    lacking = calm < 0.8 * truth
+    assert bool(lacking.any())
+    # Nearer to the truth's spread wherever the face was too calm, and no less lively anywhere.
+    assert bool(((lively / truth - 1).abs() < (calm / truth - 1).abs())[lacking].all())
+    assert bool((lively > 0.95 * calm).all())
 
 
 def scaled(network: Adf, run: Run, factor: float) -> Motion:

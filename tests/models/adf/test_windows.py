@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter1d
 
-from models.adf.windows import blend, smooth, window_starts
+from models.adf.windows import blend, resampled, smooth, window_starts
 
 
 @pytest.mark.parametrize("frames", [1, 2, 7, 99, 100, 101, 149, 150, 151, 333])
@@ -43,3 +43,11 @@ def test_smoothing_is_that_of_scipy() -> None:
     expected = gaussian_filter1d(x.double().numpy(), 2.0, axis=0, mode="nearest", truncate=3.0)
     assert np.allclose(smooth(x, 2.0).numpy(), expected, atol=1e-5)
     assert torch.allclose(smooth(x[:1], 2.0), x[:1], atol=1e-6)
+
+
+def test_played_faster_and_slower_it_is_that_of_numpy() -> None:
+    x = torch.randn(60, 2)
+    for frames in (1, 23, 60, 97):
+        at = np.linspace(0, 59, frames) if frames > 1 else np.zeros(1)
+        expected = np.stack([np.interp(at, np.arange(60), x[:, k].numpy()) for k in range(2)], 1)
+        assert np.allclose(resampled(x, frames).numpy(), expected, atol=1e-4)
