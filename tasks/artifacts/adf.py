@@ -18,7 +18,7 @@ from models.adf.network import Adf, Motion
 from tasks.artifacts.weights import read_weights, write_weights
 from tasks.errors import DamagedArtifact
 
-FORMAT = "erlnet.adf/3"
+FORMAT = "erlnet.adf/4"
 
 
 @dataclass

@@ -20,7 +20,7 @@ def learned() -> tuple[Adf, Run]:
 
 
 def generate(network: Adf, run: Run, test: Run, lookahead: int) -> Motion:
-    manner = network.manner(Motion(run.expression, run.pose))
+    manner = network.own_manner(Motion(run.expression, run.pose))
     generator = torch.Generator().manual_seed(0)
     return generate_causally(network, test.features, test.energy, manner, 1.0, generator, lookahead, 0.3)
 
@@ -56,7 +56,7 @@ def test_pieces_leave_no_seams(learned: tuple[Adf, Run]) -> None:
 def test_with_some_look_ahead_it_says_nearly_the_same(learned: tuple[Adf, Run]) -> None:
     network, run = learned
     test = spoken_run(300, seed=6)
-    manner = network.manner(Motion(run.expression, run.pose))
+    manner = network.own_manner(Motion(run.expression, run.pose))
     whole = network.generate(test.features, test.energy, manner, 1.0, torch.Generator().manual_seed(0), 0.3)
     errors = [
         float((generate(network, run, test, lookahead).expression - whole.expression).square().mean())
