@@ -2,7 +2,8 @@
 
 python -m benchmarks prior --subject ID --seconds 10 20 60
 
-Without --subject the second table is left out.  The subject must be tracked and its speech encoded; its held-out last
+Without --subject the second table is left out.  Where a corpus prior is there (erlnet prior), it is compared too.  The
+subject must be tracked and its speech encoded; its held-out last
 1/11 is the test, its head motion is not trained here.
 """
 
@@ -10,26 +11,31 @@ import argparse
 import dataclasses
 import resource
 import sys
+from collections.abc import Callable
 
 import numpy as np
 import torch
 
 from benchmarks.machine import describe
+from models.adf.corpus_prior import start_from
 from models.adf.data import Run
 from models.adf.geometry import expression_metric, lip_errors, mouth_opening
 from models.adf.motion import EYES, JAW
-from models.adf.network import Motion
+from models.adf.network import Adf, Motion, with_prior
 from models.adf.prior import MouthPrior
 from models.adf.training import train
 from models.flame.head import FlameHead
 from tasks.adf import AdfParams, build, training_plan, training_runs
+from tasks.artifacts.corpus_prior import read_corpus_prior
 from tasks.artifacts.flame import read_flame
 from tasks.artifacts.head import read_head
-from tasks.artifacts.layout import AssetFolder, SubjectFolder
+from tasks.artifacts.layout import AssetFolder, PriorFolder, SubjectFolder
 from tasks.artifacts.prior import read_prior
 from tasks.artifacts.speech import read_speech
 from tasks.params import load_params
 from tasks.split import train_length
+
+Begin = Callable[[Adf], Adf]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -65,6 +71,18 @@ def _data_efficiency(arguments: argparse.Namespace, prior: MouthPrior) -> None:
     shape = torch.tensor(sequence.shape)
     everything = training_runs(sequence, speech, 0, last)
     metric = expression_metric(head, shape, torch.cat([run.expression for run in everything]).mean(0))
+    begins: dict[str, Begin] = {
+        "scratch": lambda network: network,
+        "embedded": lambda network: with_prior(network, prior),
+    }
+    if PriorFolder.default().weights.is_file():
+        corpus, facts = read_corpus_prior(PriorFolder.default().weights)
+        mine = [member["id"] for member in facts["members"]]
+        if arguments.subject in mine:
+            raise SystemExit(f"prior: {arguments.subject} is one of the corpus prior's own subjects")
+        begins["corpus"] = lambda network: start_from(network, corpus)
+        begins["corpus, mouth alone"] = lambda network: with_prior(network, corpus.mouth)
+        print(f"\ncorpus prior of {', '.join(mine)}: {sum(m['seconds'] for m in facts['members']):.0f} s")
     print("\n| training video | start | opening correlation | lip error | dynamics | CPU time |\n" + "|---" * 6 + "|")
     alone = _figures(head, shape, [prior(run.features, run.energy) for run in test], test)
     print(f"| none | prior alone | {_cells(np.array(alone))} | 0 s |", flush=True)
@@ -72,11 +90,11 @@ def _data_efficiency(arguments: argparse.Namespace, prior: MouthPrior) -> None:
         length = min(round(seconds * sequence.fps), last)
         room = 1 + (last - length) // length
         starts = [round(x) for x in np.linspace(0, last - length, min(arguments.starts, room))]
-        for name, start_from in (("scratch", None), ("prior", prior)):
+        for name, begin in begins.items():
             rows, began = [], resource.getrusage(resource.RUSAGE_SELF).ru_utime
             for start in starts:
                 runs = training_runs(sequence, speech, start, start + length)
-                made = _trained(params, runs, speech.groups, metric, start_from, test)
+                made = _trained(params, runs, speech.groups, metric, begin, test)
                 rows.append(_figures(head, shape, made, test))
             cpu = (resource.getrusage(resource.RUSAGE_SELF).ru_utime - began) / len(starts)
             print(f"| {length / sequence.fps:.0f} s | {name} | {_cells(np.mean(rows, 0))} | {cpu:.0f} s |", flush=True)
@@ -87,12 +105,12 @@ def _trained(
     runs: list[Run],
     groups: tuple[tuple[str, int], ...],
     metric: torch.Tensor,
-    prior: MouthPrior | None,
+    begin: Begin,
     test: list[Run],
 ) -> list[torch.Tensor]:
     """Expression branches that an ADF, trained on ``runs``, generates for the test runs."""
     torch.set_num_threads(1)
-    network = build(params, runs[0].expression.shape[1] - EYES - JAW, groups, sum(len(run) for run in runs), prior)
+    network = begin(build(params, runs[0].expression.shape[1] - EYES - JAW, groups, sum(len(run) for run in runs)))
     train(network, runs, metric, training_plan(params), params.seed)
     longest = max(runs, key=len)
     style = Motion(longest.expression, longest.pose)

@@ -26,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Personal, style-controllable talking portraits from a few minutes of video.",
 )
-# In the order of the help page.  A command's name is its function's, with '-' for '_'.
+# In the order of the help page.  A command's name is its function's, with '-' for '_' (but for a word of Python's).
 app.command()(check.check)
 app.command()(pipeline.onboard)
 app.command()(portraits.animate)
@@ -36,6 +36,8 @@ app.command()(portraits.lineage)
 app.command()(pipeline.status)
 app.command()(pipeline.repro)
 app.command()(pipeline.plan)
+app.command()(pipeline.prior)
+app.command("import")(pipeline.import_set)
 app.command()(subjects.rename)
 app.command()(subjects.re_source)
 app.command()(subjects.freeze)

@@ -38,12 +38,15 @@ class Answer:
     treatments: list[str]
 
 
-def ask_gates(root: Path, video: Path) -> Answer:
+def ask_gates(root: Path, video: Path, pauses: Sequence[tuple[float, float]] = ()) -> Answer:
     """What ``tasks.check`` says of ``video``, in a process of its own.
 
+    pauses: (start, end) in seconds between the clips it was joined from.
     Raises BadInput, with its one line, for a file that cannot be used at all; StageFailed where the check breaks.
     """
     command = [sys.executable, "-m", "tasks.check", str(video.resolve()), "--json"]
+    for start, end in pauses:
+        command += ["--pause", f"{start:.3f}", f"{end:.3f}"]
     try:
         result = subprocess.run(
             command,

@@ -19,7 +19,17 @@ from flows.half_made import in_the_making, remove_left
 from flows.pipeline import GITIGNORE, PipelineWriter
 from tasks.artifacts.atomic import write_text
 from tasks.artifacts.layout import SubjectFolder, check_subject_id
-from tasks.artifacts.subject import Consent, GateRecord, Source, SubjectRecord, read_subject, write_subject
+from tasks.artifacts.subject import (
+    Clip,
+    Consent,
+    GateRecord,
+    Source,
+    SubjectRecord,
+    Use,
+    pauses_between,
+    read_subject,
+    write_subject,
+)
 from tasks.errors import BadInput, StageFailed
 from tasks.params import read_profiles
 
@@ -30,7 +40,8 @@ BLOCK = 1 << 20
 class Request:
     """What onboarding is asked for.
 
-    video: any file PyAV can read.  consent: why this likeness may be used.  force: go on although gates fail.
+    video: any file PyAV can read.  consent: why this likeness may be used.  force: go on although gates fail.  use,
+    person, clips: as in the record.
     """
 
     video: Path
@@ -39,6 +50,9 @@ class Request:
     style: str = "neutral"
     profile: str = "cpu"
     force: bool = False
+    use: Use = "portrait"
+    person: str | None = None
+    clips: tuple[Clip, ...] = ()
 
 
 def register(root: Path, request: Request) -> bool:
@@ -55,7 +69,7 @@ def register(root: Path, request: Request) -> bool:
         _check_same(folder, request)
         created = False
     else:
-        gates = ask_gates(root, request.video).gates
+        gates = ask_gates(root, request.video, pauses_between(request.clips)).gates
         if failing(gates) and not request.force:
             record = _record(request, *_measure(request.video), gates)
             quarantine(folder, record)
@@ -135,6 +149,9 @@ def _record(request: Request, digest: str, size: int, gates: list[GateRecord]) -
         reasons=[] if request.force else [gate.line for gate in failed],
         gates=gates,
         forced=[gate.gate for gate in failed] if request.force else [],
+        use=request.use,
+        person=request.person,
+        clips=list(request.clips),
     )
 
 
@@ -144,7 +161,7 @@ def _build(root: Path, folder: SubjectFolder, request: Request, gates: list[Gate
         temporary = SubjectFolder(place)
         record = _record(request, *copy_hashed(request.video, temporary.source), gates)
         write_subject(temporary.record, record)
-        text = PipelineWriter(root).render(request.subject, request.profile)
+        text = PipelineWriter(root).render(request.subject, request.profile, request.use)
         temporary.pipeline.write_text(text, encoding="utf-8")
         (temporary.root / ".gitignore").write_text(GITIGNORE, encoding="utf-8")
         try:

@@ -13,13 +13,16 @@ import yaml
 
 from flows.closure import import_closure
 from tasks.artifacts.atomic import write_text
-from tasks.artifacts.layout import AssetFolder, SubjectFolder
-from tasks.artifacts.subject import read_subject
+from tasks.artifacts.layout import AssetFolder, PriorFolder, SubjectFolder
+from tasks.artifacts.subject import Use, read_subject
 from tasks.params import read_profiles
 
 STAGES = ("crop", "track", "parse", "torso", "speech", "adf", "nerf", "evaluate", "report")
 
-# Assets that a stage reads only where its parameter says so: (stage, parameter, value) -> file.
+# What is there for subjects that only a prior is learned from.
+CORPUS_STAGES = ("crop", "track", "speech")
+
+# Files of no subject that a stage reads only where its parameter says so: (stage, parameter, value) -> file.
 _ASSETS = AssetFolder(Path("data/assets"))
 CHOSEN = {
     ("track", "landmarks", "dlib68"): _ASSETS.dlib68,
@@ -29,6 +32,7 @@ CHOSEN = {
     ("speech", "encoder", "wav2vec2"): _ASSETS.wav2vec2,
     ("speech", "encoder", "hubert"): _ASSETS.hubert,
     ("adf", "prior", "embedded"): _ASSETS.adf_prior,
+    ("adf", "prior", "corpus"): PriorFolder.of(Path()).weights,
     ("evaluate", "identity", "dlib"): _ASSETS.dlib_identity,
     ("evaluate", "lip_sync", "syncnet"): _ASSETS.syncnet,
 }
@@ -77,11 +81,15 @@ class PipelineWriter:
         """Names of the stages in the template's order."""
         return list(_stages(self.render("any", "any")))
 
-    def render(self, subject: str, profile: str) -> str:
-        """The text of the pipeline file.  Raises FileNotFoundError where a stage's module does not exist."""
+    def render(self, subject: str, profile: str, use: Use = "portrait") -> str:
+        """The text of the pipeline file of a subject for ``use``.
+
+        Raises FileNotFoundError where a stage's module does not exist.
+        """
         return self._template.render(
             id=subject,
             profile=profile,
+            portrait=use == "portrait",
             code=self._code,
             parameters=partial(self._parameters, profile),
             chosen=partial(self._chosen, profile),
@@ -105,7 +113,8 @@ class PipelineWriter:
 
     def expected(self, folder: SubjectFolder) -> str:
         """The text that ``folder``'s pipeline file should have, by its record.  Raises as ``read_subject``."""
-        return self.render(folder.id, read_subject(folder.record).profile)
+        record = read_subject(folder.record)
+        return self.render(folder.id, record.profile, record.use)
 
     def write(self, folder: SubjectFolder) -> bool:
         """Write ``folder``'s pipeline file if its text differs; returns whether it did."""

@@ -7,14 +7,14 @@ from typing import Literal
 
 from flows.bridge.planner import look
 from flows.gates import stopped_at_the_gates
-from flows.pipeline import PipelineWriter
+from flows.pipeline import CORPUS_STAGES, PipelineWriter
 from tasks.artifacts import run_record
 from tasks.artifacts.frozen import read_frozen
 from tasks.artifacts.layout import SubjectFolder
 from tasks.artifacts.subject import read_subject
 from tasks.errors import TaskError
 
-State = Literal["done", "stale", "running", "failed", "quarantined", "frozen"]
+State = Literal["done", "stale", "running", "failed", "quarantined", "frozen", "unused"]
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,8 @@ def _subject(
         stages = {name: StageStatus("quarantined", quarantined or "") for name in names}
         return SubjectStatus(subject, record.profile, record.style, stages, quarantined=record.reasons)
     stages = {name: _stage(folder, name, stale.get((subject, name)), quarantined, frozen) for name in names}
+    if record.use == "corpus":
+        stages |= {name: StageStatus("unused") for name in names if name not in CORPUS_STAGES}
     return SubjectStatus(subject, record.profile, record.style, stages, frozen=frozen, quarantined=record.reasons)
 
 

@@ -165,6 +165,7 @@ def proof_text(proof: "Proof") -> str:
     lines += [f"kept: object {oid}, which a lock of {name} refers to as well" for oid, name in proof.kept.items()]
     lines.append(f"searched for {names} and their hashes: {', '.join(proof.searched)}")
     lines += [f"LEFT: {trace.where}: {trace.what}" for trace in proof.left]
+    lines += [f"LEARNED FROM: {what}" for what in proof.learned]
     lines += [f"NOT SEARCHED: {place}: run this command where it is" for place in proof.unsearched]
     if not proof.left and not proof.unsearched:
         lines.append("nothing is left")

@@ -7,7 +7,6 @@ rest, beside mean motion and ridge regression.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -28,14 +27,14 @@ from tasks.artifacts.flame import FlameSequence, read_flame
 from tasks.artifacts.head import head_identity, read_head
 from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.artifacts.metrics import write_metrics
-from tasks.artifacts.prior import read_prior
 from tasks.artifacts.speech import ENCODER, SpeechTrack, read_speech
-from tasks.errors import BadInput, StageFailed
+from tasks.errors import StageFailed
 from tasks.motion import spoken_rows, to_motion, usable_runs
 from tasks.scoring.motion import evaluate
 from tasks.speaker import STYLE_FRAMES
 from tasks.split import train_length
 from tasks.stage import main
+from tasks.starting_point import PriorName, starting_point
 
 MINIMUM = 48  # usable training frames without which nothing can be learned
 WEIGHTS = {"mel": 0.5, "melody": 0.25}  # of groups of speech features, against the encoder's (docs/decisions/0025)
@@ -54,8 +53,8 @@ class AdfParams:
     networks from speech to expression, which share expression_steps and whose motion is averaged.
     space_steps: of each VQ-VAE; embedding_steps, expression_steps, pose_steps: of the other trainings; batch: windows
     a step.  contrastive_weight: of the contrastive speech loss.  lively: spread that the mouth is brought to, as a
-    share of the true one.  prior: none, or embedded, the prior to start from (tasks/prior.py), which helps where there
-    is little video.  seed: of everything random.
+    share of the true one.  prior: to start from, which helps where there is little video: none, embedded
+    (tasks/prior.py), or corpus, learned from other subjects (tasks/corpus_prior.py).  seed: of everything random.
     """
 
     window: int = 100
@@ -82,15 +81,15 @@ class AdfParams:
     batch: int = 12
     contrastive_weight: float = 0.05
     lively: float = 0.65
-    prior: Literal["none", "embedded"] = "none"
+    prior: PriorName = "none"
     seed: int = 0
 
 
 def run(folder: SubjectFolder, params: AdfParams) -> TrainedAdf:
     """flame.parquet, speech.parquet, open head -> adf.safetensors, adf.json, adf_curve.csv.
 
-    And the embedded prior where ``params`` says so.  Raises MissingInput, DamagedArtifact, or StageFailed where too
-    little of the clip is usable; BadInput where the prior was made for another speech encoder or head model.
+    And the prior that ``params`` names.  Raises MissingInput, DamagedArtifact, or StageFailed where too little of the
+    clip is usable; BadInput where the prior was made for another speech encoder, head model or size.
     """
     trained, sequence, speech, head, log = learn(folder, params)
     write_adf(folder.adf, trained)
@@ -115,8 +114,8 @@ def learn(
             f"{frames} of the {last} training frames can be used (face tracked and speech encoded), at least {MINIMUM} "
             "are needed: onboard a longer video, or one in which the face stays visible"
         )
-    prior, parts = _prior(params, speech, sequence)
-    network = build(params, sequence.expression.shape[1], speech.groups, frames, prior)
+    start, parts = starting_point(params.prior, speech, sequence)
+    network = start(build(params, sequence.expression.shape[1], speech.groups, frames))
     if change is not None:
         change(network)
     # Networks this small gain nothing from a second thread, and one thread adds up in the same order everywhere.
@@ -229,24 +228,6 @@ def training_plan(params: AdfParams) -> TrainingPlan:
         contrastive_weight=params.contrastive_weight,
         lively=params.lively,
     )
-
-
-def _prior(params: AdfParams, speech: SpeechTrack, sequence: FlameSequence) -> tuple[MouthPrior | None, dict[str, str]]:
-    """The prior to start from, and its line among the parts."""
-    if params.prior == "none":
-        return None, {}
-    prior, facts = read_prior(AssetFolder.default().adf_prior)
-    if facts["encoder"] != speech.encoder:
-        raise BadInput(
-            f"the embedded prior hears {facts['encoder']!r}, this subject's speech is encoded by {speech.encoder!r}: "
-            "set adf.prior: none, or speech.encoder: moonshine"
-        )
-    if facts["head"]["sha256"] != sequence.head.get("sha256"):
-        raise BadInput(
-            f"the embedded prior was made for the head model {facts['head'].get('name')!r}, this subject was tracked "
-            f"with {sequence.head.get('name')!r}: run python -m tasks.prior again, or set adf.prior: none"
-        )
-    return prior, {"prior": facts["part"]}
 
 
 def _habits(sequence: FlameSequence, head: FlameHead, last: int) -> EyeHabits:

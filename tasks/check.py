@@ -1,13 +1,13 @@
 """Is this video worth hours of work?  Runs every gate on a source video, in seconds, and changes nothing.
 
-    python -m tasks.check VIDEO [--json]
+    python -m tasks.check VIDEO [--json] [--pause START END ...]
 
 ``erlnet check VIDEO`` prints the same as a table; onboarding and the inbox ask here before anything is registered.
 """
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -54,11 +54,14 @@ class Checked:
     treatments: list[str]
 
 
-def check(video: Path, limits: GateLimits | None = None) -> Checked:
-    """Look at ``video``.  Raises BadInput, in one line, for a file that cannot be used at all."""
+def check(video: Path, limits: GateLimits | None = None, pauses: Sequence[tuple[float, float]] = ()) -> Checked:
+    """Look at ``video``, apart from ``pauses`` (see ``look_at``).
+
+    Raises BadInput, in one line, for a file that cannot be used at all.
+    """
     limits = limits or load_shared(GateLimits, "gates")
     facts = inspect(video)
-    survey = look_at(video, facts.duration)
+    survey = look_at(video, facts.duration, pauses)
     gates = [gate(survey, getattr(limits, name)) for name, gate in GATES.items()]
     return Checked(gates, treatments(facts.streams))
 
@@ -70,9 +73,10 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tasks.check", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("video", type=Path)
     parser.add_argument("--json", action="store_true", help="print the verdicts as JSON")
+    parser.add_argument("--pause", type=float, nargs=2, action="append", default=[], help="between joined clips")
     arguments = parser.parse_args(argv)
     found: list[Checked] = []
-    status = exit_status("check", lambda: found.append(check(arguments.video)))
+    status = exit_status("check", lambda: found.append(check(arguments.video, pauses=arguments.pause)))
     if status:
         return status
     [checked] = found

@@ -9,10 +9,7 @@ docs/prior.md is its model card.
 """
 
 import argparse
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from tqdm import tqdm
 
 from models.adf.config import PriorConfig
@@ -38,6 +34,7 @@ from tasks.corpus.espeak import NAME, PACKAGE, Synthesiser, Voice
 from tasks.corpus.teacher import FPS, Lesson, lesson, to_run
 from tasks.errors import StageFailed
 from tasks.params import load_shared
+from tasks.processes import processes, quiet
 from tasks.speech import SpeechParams, encode
 
 PART = "embedded teacher (synthetic visemes; stands in for a corpus of people)"
@@ -84,7 +81,7 @@ def run(path: Path, params: PriorParams) -> dict[str, Any]:
     taught = [lesson(synthesiser, voice, params.sentences, params.seed + i) for i, voice in enumerate(VOICES)]
     try:
         runs = [
-            to_run(head, one) for one in tqdm(taught, desc="lessons", unit="voice", mininterval=2.0, disable=_quiet())
+            to_run(head, one) for one in tqdm(taught, desc="lessons", unit="voice", mininterval=2.0, disable=quiet())
         ]
     except ValueError as error:
         raise StageFailed(f"{error}: the embedded prior needs the open head; set adf.prior: none") from error
@@ -107,7 +104,7 @@ def run(path: Path, params: PriorParams) -> dict[str, Any]:
             for i, voice in enumerate(UNHEARD)
         },
     }
-    if not _quiet():
+    if not quiet():
         write_prior(path, prior, facts)
     return facts
 
@@ -119,7 +116,7 @@ def fit(head: FlameHead, runs: list[Run], features: int, params: PriorParams) ->
         torch.manual_seed(params.seed)
         channels = runs[0].expression.shape[1]
         prior = MouthPrior(PriorConfig(features, params.components, channels, params.motion, params.width))
-    with tqdm(total=params.steps, desc="prior", unit="step", mininterval=2.0, disable=_quiet()) as bar:
+    with tqdm(total=params.steps, desc="prior", unit="step", mininterval=2.0, disable=quiet()) as bar:
         losses = train_prior(
             prior,
             runs,
@@ -172,25 +169,6 @@ def mouth_metric(head: FlameHead) -> torch.Tensor:
     return metric + OPENING_WEIGHT * torch.outer(slope, slope)
 
 
-def _quiet() -> bool:
-    """Whether this is one of several processes and not the first."""
-    return dist.is_initialized() and dist.get_rank() != 0
-
-
-@contextmanager
-def processes() -> Iterator[None]:
-    """Join the group of processes that torchrun started, if it did."""
-    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
-        yield
-        return
-    dist.init_process_group("gloo")
-    try:
-        yield
-        dist.barrier()
-    finally:
-        dist.destroy_process_group()
-
-
 def main(argv: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tasks.prior", description=__doc__)
@@ -201,7 +179,7 @@ def main(argv: list[str] | None = None) -> int:
         started = time.monotonic()
         with processes():
             facts = run(arguments.out, load_shared(PriorParams, "prior"))
-            if _quiet():
+            if quiet():
                 return
         print(f"embedded prior from {facts['seconds']} s of speech in {time.monotonic() - started:.0f} s")
         for name, figures in facts["unheard"].items():

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dvc.stage import Stage as DvcStage
 
 SHARED = ""  # the unit of the root's own stages; every other unit is a subject id
+PRIOR = ".prior"  # but for that of the corpus prior, which only its own flow (flows/prior.py) looks at
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,17 @@ from typing import Any
 import psutil
 import yaml
 
-from flows.bridge.graph import SHARED
+from flows.bridge.graph import PRIOR, SHARED
 from tasks.artifacts.atomic import write_text
-from tasks.artifacts.layout import SubjectFolder
+from tasks.artifacts.layout import PriorFolder, SubjectFolder
 
 _MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
 
 def pipeline_folder(root: Path, unit: str) -> Path:
     """The folder of a unit's pipeline and lock."""
+    if unit == PRIOR:
+        return PriorFolder.of(root).root
     return root if unit == SHARED else SubjectFolder.of(unit, root).root
 
 

@@ -16,7 +16,7 @@ from prefect.states import Completed, Failed, State
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.bridge.failure import title
-from flows.bridge.graph import SHARED, Stage
+from flows.bridge.graph import PRIOR, SHARED, Stage
 from flows.bridge.locks import sort_locks
 from flows.bridge.planner import Plan, Target, look, make_plan
 from flows.bridge.process import Ended
@@ -57,7 +57,7 @@ def stage_task(address: str, fleet: "Fleet", stage: Stage, timeout: float | None
         cause = run_stage(fleet.root, stage, fleet.groups, timeout, logger=logger)
     if cause is not None:
         return Failed(message=cause)
-    if fleet.sharing is not None:
+    if fleet.sharing is not None and stage.unit != PRIOR:
         try:
             fleet.sharing.publish(stage.unit, f"{stage.unit or 'shared'}: {stage.name}")
         except TaskError as error:  # the work is done, and the next run sends it: go on

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.bridge.failure import explain
-from flows.bridge.graph import SHARED, Stage
+from flows.bridge.graph import PRIOR, SHARED, Stage
 from flows.bridge.process import ProcessGroups, TimedOut
 from flows.bridge.repair import release_dead_locks, remove_damaged
 from flows.environment import stage_environment
@@ -97,14 +97,16 @@ def _name(stage: Stage) -> str:
 
 
 def read_record(root: Path, stage: Stage) -> RunRecord | None:
-    """What the stage last wrote of itself; shared stages keep no record."""
-    return None if stage.unit == SHARED else run_record.read(SubjectFolder.of(stage.unit, root).runs, stage.name)
+    """What the stage last wrote of itself; stages of no one subject keep no record."""
+    return (
+        None if stage.unit in (SHARED, PRIOR) else run_record.read(SubjectFolder.of(stage.unit, root).runs, stage.name)
+    )
 
 
 def _note_failure(root: Path, stage: Stage, before: RunRecord | None, cause: str) -> None:
     """Let ``erlnet status`` know of a failure of which the stage itself wrote nothing: it was DVC that failed."""
     record = read_record(root, stage)
-    if stage.unit == SHARED or stage.source or (record and record.outcome == "running"):
+    if stage.unit in (SHARED, PRIOR) or stage.source or (record and record.outcome == "running"):
         return
     if record and record != before and record.outcome != "done":
         return

@@ -1,6 +1,8 @@
-"""Commands that bring subjects through the stages: onboard, repro, status."""
+"""Commands that bring subjects through the stages: onboard, import, repro, status, plan, prior."""
 
 import json
+import os
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -128,3 +130,44 @@ def plan(
     root = repository_root()
     found = explain(root, make_plan(root, parse_targets(root, targets) if targets else None, write=False))
     print(json.dumps(found.as_json(), indent=2) if as_json else upgrade_text(found))
+
+
+def prior(
+    processes: Annotated[int, typer.Option(min=1, max=4, help="that share the training; the result is the same")] = 1,
+    limit: Limit = 2,
+) -> None:
+    """Learn a prior from the subjects that corpus_prior.subjects of params.yaml names."""
+    from flows.corpus import chosen
+    from flows.prior import prior as flow
+    from tasks.artifacts.layout import PriorFolder
+
+    root = repository_root()
+    chosen(root)  # before Prefect is started: bad input is refused at once
+    os.environ["ERLNET_PROCESSES"] = str(processes)
+    run_flow(flow, {}, limit)
+    print(PriorFolder.of(root).weights)
+
+
+def import_set(
+    folder: Annotated[Path, typer.Argument(help="folder of the set")],
+    layout: Annotated[str, typer.Option(help="mead or hdtf")],
+    consent: Annotated[str, typer.Option(help="why these likenesses may be used; recorded with every subject")],
+    profile: Annotated[str, typer.Option(help="demo, cpu or gpu")] = "cpu",
+) -> None:
+    """Make subjects of a published set of clips, for a prior to be learned from."""
+    from flows.fleet import open_fleet
+    from flows.importing import import_set as work
+    from tasks.datasets.layouts import LAYOUTS
+
+    if layout not in LAYOUTS:
+        raise BadInput(f"--layout {layout}: choose one of {', '.join(LAYOUTS)}")
+    with open_fleet(repository_root()) as fleet:
+        done = work(
+            fleet, LAYOUTS[layout], folder.resolve(), consent, profile, lambda line: print(line, file=sys.stderr)
+        )
+    print(
+        f"{len(done.new)} subjects are new, {len(done.there)} were there, {len(done.quarantined)} are quarantined, "
+        f"{len(done.left_out)} clips or folders were left out"
+    )
+    if not (done.new or done.there):
+        raise BadInput("no subject could be made of this folder: see above")

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import yaml
 
+from flows.bridge.graph import PRIOR
+from tasks.artifacts.layout import PriorFolder
 from tasks.artifacts.lock import read_added, read_lock
 from tasks.code_history import past_locks
 from tasks.errors import BadInput, StageFailed
@@ -70,8 +72,9 @@ def local_cache(root: Path) -> Cache:
 def references(root: Path) -> dict[str, set[str]]:
     """Objects that every lock and ``.dvc`` file below ``root`` refers to, by owner.
 
-    Owner: the name of a folder of ``data/subjects`` (also of one that is being built or replaced), else SHARED.  Inputs
-    count like outputs.  Raises DamagedArtifact where a file cannot be read: then nothing may be held to be unused.
+    Owner: the name of a folder of ``data/subjects`` (also of one that is being built or replaced), PRIOR for the corpus
+    prior, else SHARED.  Inputs count like outputs.  Raises DamagedArtifact where a file cannot be read: then nothing
+    may be held to be unused.
     """
     found: dict[str, set[str]] = {}
     for path in lock_files(root):
@@ -85,7 +88,9 @@ def references(root: Path) -> dict[str, set[str]]:
 
 
 def owner(root: Path, path: Path) -> str:
-    """Whose a path is: the folder of ``data/subjects`` it lies in, or SHARED."""
+    """Whose a path is: the folder of ``data/subjects`` it lies in, PRIOR or SHARED."""
+    if path.is_relative_to(PriorFolder.of(root).root):
+        return PRIOR
     parts = path.relative_to(root).parts
     return parts[2] if parts[:2] == ("data", "subjects") and len(parts) > 3 else SHARED
 

@@ -144,6 +144,7 @@ def _build(places: _Places, record: SubjectRecord, video: Path, consent: str, ga
     changes = {
         "source": Source(name=video.name, sha256=digest, bytes=size),
         "consent": Consent(statement=consent, recorded=now),
+        "clips": [],
         "earlier": [*record.earlier, Earlier(source=record.source, consent=record.consent)],
         "status": "active",  # what was wrong with the old video says nothing of the new one
         "reasons": [],

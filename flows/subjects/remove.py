@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flows.corpus import learned_from
 from flows.subjects import inboxes, prefect_data, remotes, settling, traces
 from flows.subjects.known import check_idle, known
 from flows.subjects.objects import Cache, local_cache
@@ -28,6 +29,7 @@ class Proof:
     """What was deleted, by kind, and what was found afterwards.
 
     left: traces that are still there; empty is the proof.  kept: objects that stay, with whose they are too.
+    learned: what was learned from the person among others, and what to do about it.
     unsearched: places this machine cannot look into.  commits: versions of its files that git's history holds.
     """
 
@@ -35,6 +37,7 @@ class Proof:
     deleted: dict[str, int] = field(default_factory=dict)
     left: list[Trace] = field(default_factory=list)
     kept: dict[str, str] = field(default_factory=dict)
+    learned: list[str] = field(default_factory=list)
     unsearched: list[str] = field(default_factory=list)
     commits: int = 0
     names: list[str] = field(default_factory=list)
@@ -60,7 +63,7 @@ def remove(root: Path, subject: str, say: Callable[[str], None] = lambda _: None
             raise BadInput(f"no subject {subject!r} in data/subjects: 'erlnet status' lists the subjects")
         person = gone
     person.save(journal)
-    proof = Proof(subject, kept=dict(person.kept), names=person.names)
+    proof = Proof(subject, kept=dict(person.kept), names=person.names, learned=learned_from(root, person.names))
     _delete(root, cache, person, proof, say)
     say("searching for what is left")
     _search(root, cache, person, proof)

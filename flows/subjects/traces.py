@@ -18,7 +18,7 @@ from pathlib import Path
 import yaml
 from tqdm import tqdm
 
-from flows.bridge.graph import subject_ids
+from flows.bridge.graph import PRIOR, subject_ids
 from flows.pipeline import STAGES
 from flows.subjects.objects import Cache, lock_files, owner, references
 from tasks.artifacts.atomic import write_text
@@ -78,7 +78,7 @@ def identify(root: Path, cache: Cache, subject: str) -> Person:
     mine = {subject, f".previous-{subject}"}
     own = _made_of(root, cache, person.names, mine)
     for name, oids in references(root).items():
-        if name not in mine:
+        if name not in mine and name != PRIOR:  # a prior that was learned from the person is no reason to keep anything
             person.kept.update(dict.fromkeys(sorted(own & oids), name))
     person.objects = sorted(own - person.kept.keys())
     return person
@@ -104,6 +104,8 @@ def identify_gone(root: Path, cache: Cache, subject: str) -> Person | None:
     if not own and not person.sources:
         return None
     for name, oids in references(root).items():
+        if name == PRIOR:
+            continue
         person.kept.update(dict.fromkeys(sorted(own & oids), name))
     shared = {other.source.sha256 for other in _others(root, subject)}
     person.sources = [sha256 for sha256 in person.sources if sha256 not in shared]

@@ -74,6 +74,17 @@ class MotionBasis(nn.Module):
         total = float(values.square().sum())
         return float(values[:kept].square().sum()) / total if total else 1.0
 
+    @torch.no_grad()
+    def centre(self, data: Tensor, metric: Tensor | None = None) -> float:
+        """Keep the directions, take the mean of ``data`` [N, channels]; returns the share of squared length (under
+        ``metric``, else the plain one) of its motion that the directions hold."""
+        self.mean.copy_(data.mean(0))
+        centred = data - self.mean
+        missed = centred - centred @ self.analysis @ self.synthesis
+        metric = torch.eye(data.shape[1]) if metric is None else metric
+        total = float(((centred @ metric) * centred).sum())
+        return 1.0 - float(((missed @ metric) * missed).sum()) / total if total > 0 else 1.0
+
     def forward(self, x: Tensor) -> Tensor:
         return (x - self.mean) @ self.analysis
 

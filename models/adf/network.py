@@ -55,6 +55,9 @@ class Adf(nn.Module):
     def __init__(self, config: AdfConfig, supports: int):
         super().__init__()
         self.config = config
+        # Whether bases and front hold directions that many people share (models/adf/corpus_prior.py): training then
+        # takes the person's means and keeps the directions.
+        self.common_coordinates = False
         expression, pose = config.expression.components, config.pose.components
         self.expression_basis = MotionBasis(config.expression.channels, expression)
         self.pose_basis = MotionBasis(config.pose.channels, pose)

@@ -48,6 +48,15 @@ class SpeechFront(nn.Module):
             scale = values[:kept] / (group.weight * len(features) ** 0.5)
             self.basis[first:last, place : place + kept] = (rows[:kept].T / scale).float()
             first, place = last, place + group.components
+        self._fit_energy(energy)
+
+    @torch.no_grad()
+    def centre(self, features: Tensor, energy: Tensor) -> None:
+        """Keep the components, take means and the energy's scale of ``features`` [N, C] and ``energy`` [N]."""
+        self.mean.copy_(features.mean(0))
+        self._fit_energy(energy)
+
+    def _fit_energy(self, energy: Tensor) -> None:
         loud = energy.clamp_min(SILENCE_DB)
         self.energy_mean.copy_(loud.mean())
         self.energy_scale.copy_(loud.std(correction=0).clamp_min(1.0))

@@ -132,20 +132,24 @@ class _Trainer:
 
     def _fit_statistics(self, runs: list[Run], opening: Tensor | None) -> None:
         adf = self.adf
-        kept = adf.expression_basis.fit(torch.cat([run.expression for run in runs]), self.metric)
+        seen, held = (torch.cat([getattr(run, name) for run in runs]) for name in ("expression", "pose"))
+        features, energy = (torch.cat([getattr(run, name) for run in runs]) for name in ("features", "energy"))
+        if adf.common_coordinates:
+            kept = adf.expression_basis.centre(seen, self.metric)
+            adf.pose_basis.centre(held, pose_metric())
+            adf.front.centre(features, energy)
+        else:
+            kept = adf.expression_basis.fit(seen, self.metric)
+            adf.pose_basis.fit(held, pose_metric())
+            adf.front.fit(features, energy)
         self.log.facts["expression_basis_share"] = kept
-        seen = torch.cat([run.expression for run in runs])
-        energy = torch.cat([run.energy for run in runs])
-        features = torch.cat([run.features for run in runs])
         voice = adf.voice(features)
         adf.silence.fit(energy, voice)
         adf.lower.copy_(seen.min(0).values)
         adf.upper.copy_(seen.max(0).values)
-        adf.pose_basis.fit(torch.cat([run.pose for run in runs]), pose_metric())
-        adf.front.fit(features, energy)
         faces = adf.expression_basis(seen)
         adf.expression_spread.copy_(spread(faces))
-        turns = adf.pose_basis(torch.cat([run.pose for run in runs]))
+        turns = adf.pose_basis(held)
         adf.pose_spread.copy_(spread(turns))
         adf.pose_pace.copy_(pace(turns))
         adf.rest.copy_(faces[resting_frames(energy, voice, opening)].mean(0))

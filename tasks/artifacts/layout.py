@@ -100,6 +100,43 @@ class AssetFolder:
 
 
 @dataclass(frozen=True)
+class PriorFolder:
+    """``data/priors``: what was learned from several subjects of this installation."""
+
+    root: Path
+
+    @classmethod
+    def default(cls) -> "PriorFolder":
+        return cls.of(repository_root())
+
+    @classmethod
+    def of(cls, repository: Path) -> "PriorFolder":
+        return cls(repository / "data" / "priors")
+
+    @property
+    def members(self) -> Path:
+        """Which subjects the prior is learned from."""
+        return self.root / "corpus.yaml"
+
+    @property
+    def pipeline(self) -> Path:
+        return self.root / "dvc.yaml"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "dvc.lock"
+
+    @property
+    def weights(self) -> Path:
+        return self.root / "corpus.safetensors"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Finished parts of a training that was cut short; outside DVC, like a subject's."""
+        return self.root / "checkpoints"
+
+
+@dataclass(frozen=True)
 class SubjectFolder:
     """``data/subjects/<id>``: one person's record, pipeline and artifacts.
 

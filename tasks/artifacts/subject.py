@@ -1,6 +1,7 @@
 """``subject.yaml``: who the subject is, where the video came from, and that its use was consented to."""
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -72,9 +73,33 @@ def overall(gates: Iterable[GateRecord]) -> Verdict:
     return "fail" if "fail" in given else "warn" if "warn" in given else "pass"
 
 
+class Clip(BaseModel):
+    """A clip that the source video was joined from; between two there is a pause without a face or a sound.
+
+    name: in the set it comes from.  start, seconds: where it lies in the source video.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    sha256: str = Field(pattern=r"[0-9a-f]{64}")
+    start: float = Field(ge=0)
+    seconds: float = Field(gt=0)
+
+
+def pauses_between(clips: Sequence[Clip]) -> list[tuple[float, float]]:
+    """(start, end) in seconds of the pauses between consecutive ``clips``."""
+    return [(a.start + a.seconds, b.start) for a, b in itertools.pairwise(clips)]
+
+
+Use = Literal["portrait", "corpus"]
+
+
 class SubjectRecord(BaseModel):
     """Everything that is known of a subject before any stage has run.
 
+    use: ``corpus`` where only a prior is to be learned from it: no stage but crop, track and speech.  person: who is
+    seen, where several subjects are of one person; None: the subject's id says it.  clips: what the source was joined
+    from, if it was.
     status, reasons: ``quarantined`` with the reasons where the source was found unusable; no stage runs then.
     gates: what the gates said.  forced: the failing ones that ``--force`` went past.
     """
@@ -85,6 +110,8 @@ class SubjectRecord(BaseModel):
     consent: Consent
     profile: str
     style: str = "neutral"
+    use: Use = "portrait"
+    person: str | None = None
     split: Literal["first 10/11 train, last 1/11 test"] = "first 10/11 train, last 1/11 test"
     status: Literal["active", "quarantined"] = "active"
     formerly: list[str] = []  # ids before renaming, oldest first: renders made then carry them
@@ -92,6 +119,7 @@ class SubjectRecord(BaseModel):
     reasons: list[str] = []
     gates: list[GateRecord] = []
     forced: list[str] = []
+    clips: list[Clip] = []
 
     @field_validator("id")
     @classmethod
@@ -102,9 +130,11 @@ class SubjectRecord(BaseModel):
 def write_subject(path: Path, record: SubjectRecord) -> None:
     """Write atomically.  What a subject has no history of, and no gate has said, is left out."""
     data = record.model_dump()
-    for history in ("formerly", "earlier", "gates", "forced"):
+    for history in ("formerly", "earlier", "gates", "forced", "clips", "person"):
         if not data[history]:
             del data[history]
+    if record.use == "portrait":
+        del data["use"]
     write_text(path, yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
 
 

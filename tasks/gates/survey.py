@@ -7,7 +7,7 @@ sound is read whole, up to ten minutes.  Where those frames show that somebody e
 pictures said, they are read once more, cut round that one.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -82,8 +82,12 @@ class Survey:
     voice: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
-def look_at(path: Path, duration: float) -> Survey:
-    """Survey the video at ``path``, of ``duration`` seconds.  Raises BadInput where it cannot be read."""
+def look_at(path: Path, duration: float, pauses: Sequence[tuple[float, float]] = ()) -> Survey:
+    """Survey the video at ``path``, of ``duration`` seconds.  Raises BadInput where it cannot be read.
+
+    pauses: (start, end) in seconds of what lies between the clips of a video that was joined; it is not looked at, and
+    no stretch goes across.
+    """
     sound = decode_sound(path, samples=round(min(duration, SOUND_SECONDS) * 16000))
     voice = VoiceActivity()(sound)
     with SourceVideo(path) as source, FaceDetector(far=True) as detect:
@@ -92,7 +96,7 @@ def look_at(path: Path, duration: float) -> Survey:
         cast = Cast.of(looks)
         for _ in range(2):
             survey = Survey(source.facts, duration, scenes=scenes, sound=sound, voice=voice)
-            known = Cast.of(looks + _stretches(source, survey, eyes, cast.boxes))
+            known = Cast.of(looks + _stretches(source, survey, eyes, cast.boxes, pauses))
             if known.agrees(cast):
                 break
             cast = known
@@ -138,7 +142,17 @@ def _spread(source: SourceVideo, duration: float, eyes: _Eyes) -> tuple[list[Loo
     return looks, scenes
 
 
-def _stretches(source: SourceVideo, survey: Survey, eyes: _Eyes, main: np.ndarray) -> list[Look]:
+def without(parts: list[tuple[float, float]], pauses: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """What is left of ``parts`` (start, end) without ``pauses``, in order."""
+    for begin, end in pauses:
+        left = [((a, min(b, begin)), (max(a, end), b)) for a, b in parts]
+        parts = [part for pair in left for part in pair if part[0] < part[1]]
+    return parts
+
+
+def _stretches(
+    source: SourceVideo, survey: Survey, eyes: _Eyes, main: np.ndarray, pauses: Sequence[tuple[float, float]]
+) -> list[Look]:
     """Read the stretches frame by frame, cut round the boxes [M, 4] of the main person, and note what is seen in them;
     returns where faces were."""
     facts = survey.facts
@@ -152,7 +166,7 @@ def _stretches(source: SourceVideo, survey: Survey, eyes: _Eyes, main: np.ndarra
     crop = Upright(facts, (CROP, CROP), box)
     side = box[2] - box[0]
     native = Upright(facts, (side, side), box)
-    parts = stretch_starts(survey.duration)
+    parts = without(stretch_starts(survey.duration), pauses)
     total = round(min(survey.duration, STRETCHES * STRETCH_SECONDS) * min(facts.fps, MOST_FPS))
     with (
         FaceMesh() as mesh,

@@ -32,7 +32,7 @@ def test_all_deployments_with_their_parameters_and_without_paths_of_this_machine
 
     with get_client(sync_client=True) as client:
         deployments = {deployment.name: deployment for deployment in client.read_deployments()}
-    assert set(deployments) == {"onboard", "refresh", "animate", "clean-up"}
+    assert set(deployments) == {"onboard", "refresh", "animate", "clean-up", "prior"}
     for deployment in deployments.values():
         assert deployment.work_pool_name == "erlnet"
         assert deployment.enforce_parameter_schema

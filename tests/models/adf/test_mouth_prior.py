@@ -1,12 +1,9 @@
-"""The prior of the ADF: it learns from several voices, a person needs little to use it, processes share the work."""
+"""The prior of the ADF: it learns from several voices, a person needs little to use it."""
 
 import copy
-import sys
-from pathlib import Path
 
 import pytest
 import torch
-import torch.multiprocessing as processes
 from spoken_motion import EXPRESSION, SPEECH, small_network, spoken_run
 
 from models.adf.calibration import shrinkage
@@ -135,26 +132,6 @@ def test_the_corpus_must_be_long_enough() -> None:
     run = spoken_run(50)
     with pytest.raises(ValueError, match="no run of"):
         train_prior(fresh(), [run], plain_metric(run.expression), 1, 4, 0)
-
-
-def _one_of_two(rank: int, folder: str, helpers: str) -> None:
-    sys.path.insert(0, helpers)
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
-    prior, losses = taught(steps=12)
-    torch.save((prior.state_dict(), losses), f"{folder}/{rank}.pt")
-    torch.distributed.destroy_process_group()
-
-
-def test_two_processes_train_as_one(tmp_path: Path) -> None:
-    processes.spawn(_one_of_two, (str(tmp_path), str(Path(__file__).parent)), nprocs=2)
-    (first, losses), (second, others) = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
-    alone, expected = taught(steps=12)
-    assert losses == others
-    assert losses == pytest.approx(expected, rel=2e-3)
-    for name, value in alone.state_dict().items():
-        assert torch.equal(first[name], second[name])
-        assert torch.allclose(first[name], value, atol=2e-3), name
 
 
 def test_long_sound_goes_through_in_pieces(prior: MouthPrior, monkeypatch: pytest.MonkeyPatch) -> None:
