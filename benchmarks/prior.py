@@ -1,10 +1,11 @@
 """The embedded prior: its mouth for voices that it never heard, and what it saves a person in minutes of video.
 
-python -m benchmarks prior --subject ID --seconds 10 20 60
+python -m benchmarks prior --recordings FOLDER --subject ID --seconds 10 20 60
 
-Without --subject the second table is left out.  Where a corpus prior is there (erlnet prior), it is compared too.  The
-subject must be tracked and its speech encoded; its held-out last
-1/11 is the test, its head motion is not trained here.
+Without --recordings or --subject the other tables are left out.  Where a corpus prior is there (erlnet prior), it is
+compared too.  The folder holds recordings NAME.wav with NAME.phones beside each: lines of phone (ARPABET), start and
+stop in seconds, as an aligner gives them.  The subject must be tracked and its speech encoded; its held-out last 1/11
+is the test, its head motion is not trained here.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import dataclasses
 import resource
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -25,7 +27,10 @@ from models.adf.network import Adf, Motion, with_prior
 from models.adf.prior import MouthPrior
 from models.adf.training import train
 from models.flame.head import FlameHead
+from models.visemes.articulation import articulation
+from models.visemes.phones import Phone
 from tasks.adf import AdfParams, build, training_plan, training_runs
+from tasks.artifacts.audio import read_audio
 from tasks.artifacts.corpus_prior import read_corpus_prior
 from tasks.artifacts.flame import read_flame
 from tasks.artifacts.head import read_head
@@ -33,6 +38,7 @@ from tasks.artifacts.layout import AssetFolder, PriorFolder, SubjectFolder
 from tasks.artifacts.prior import read_prior
 from tasks.artifacts.speech import read_speech
 from tasks.params import load_params
+from tasks.speech import encode
 from tasks.split import train_length
 
 Begin = Callable[[Adf], Adf]
@@ -40,6 +46,7 @@ Begin = Callable[[Adf], Adf]
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--recordings", type=Path, help="folder of recordings with their phones")
     parser.add_argument("--subject", help="id of a tracked subject")
     parser.add_argument("--seconds", type=float, nargs="*", default=[10.0, 20.0, 60.0], help="of training video")
     parser.add_argument("--starts", type=int, default=2, help="pieces of the training part averaged over")
@@ -51,15 +58,39 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     prior, facts = read_prior(path)
     print(f"{describe()}; {facts['teacher']}, {facts['seconds']} s in {len(facts['voices'])} voices\n")
-    print("| unheard voice | m, b, p closed | open vowels open | correlation with the teacher |\n|---|---|---|---|")
+    print("| unheard voice | m, b, p closed | open vowels open | shut for nothing | correlation with the teacher |")
+    print("|---" * 5 + "|")
     for name, figures in facts["unheard"].items():
         print(
             f"| {name} | {100 * figures['closed']:.0f} % of {figures['closures']} | "
-            f"{100 * figures['opened']:.0f} % of {figures['vowels']} | {figures['opening_correlation']:.2f} |"
+            f"{100 * figures['opened']:.0f} % of {figures['vowels']} | {100 * figures['shut']:.1f} % | "
+            f"{figures['opening_correlation']:.2f} |"
         )
+    if arguments.recordings:
+        _recordings(arguments.recordings, prior)
     if arguments.subject:
         _data_efficiency(arguments, prior)
     return 0
+
+
+def _recordings(folder: Path, prior: MouthPrior) -> None:
+    head = read_head(AssetFolder.default().open_head)
+    neutral = torch.zeros(head.shape_size)
+    rest = float(mouth_opening(head, neutral, torch.zeros(1, prior.config.channels)))
+    print("\n| recording | m, b, p closed | open vowels open | shut for nothing |\n|---|---|---|---|")
+    for path in sorted(folder.glob("*.wav")):
+        heard = encode(read_audio(path))
+        phones = []
+        for line in path.with_suffix(".phones").read_text().splitlines():
+            name, start, stop = line.split()
+            phones.append(Phone(name, float(start), float(stop)))
+        branch = prior(torch.from_numpy(heard.features), torch.from_numpy(heard.energy))
+        made = articulation(phones, mouth_opening(head, neutral, branch).numpy(), rest, heard.fps)
+        print(
+            f"| {path.stem} | {100 * made.closed:.0f} % of {made.closures} | "
+            f"{100 * made.opened:.0f} % of {made.vowels} | {100 * made.shut:.1f} % |",
+            flush=True,
+        )
 
 
 def _data_efficiency(arguments: argparse.Namespace, prior: MouthPrior) -> None:

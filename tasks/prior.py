@@ -1,9 +1,10 @@
 """Build the embedded prior of the ADF: what a mouth usually does for a sound, learned from a stated teacher.
 
-Root DVC stage: ``python -m tasks.prior`` writes data/assets/adf_prior.safetensors (some 2 MB, two or three minutes of
-one core).  A synthesiser says drawn sentences in several voices and tells when each phone begins; visemes with
-co-articulation (models/visemes) make the mouth of it; a network learns the mouth from the sound.  It stands in for a
-corpus of filmed people and says so.  Several processes: ``torchrun --nproc-per-node 2 -m tasks.prior``.
+``python -m tasks.prior`` writes data/assets/adf_prior.safetensors (some 2 MB, two or three minutes of one core).
+A synthesiser says drawn sentences in several voices, clean and as if recorded in rooms, and tells when each phone
+begins; visemes with co-articulation (models/visemes) make the mouth of it; a network learns the mouth from the sound.
+It stands in for a corpus of filmed people and says so.  Several processes: ``torchrun --nproc-per-node 2 -m
+tasks.prior``.
 
 docs/prior.md is its model card.
 """
@@ -11,6 +12,7 @@ docs/prior.md is its model card.
 import argparse
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,12 +28,13 @@ from models.adf.prior import MouthPrior
 from models.adf.prior_training import train_prior
 from models.flame.head import FlameHead
 from models.visemes.articulation import Articulation, articulation
+from models.visemes.branch import lip_closure
 from tasks.artifacts.head import head_identity, read_head
 from tasks.artifacts.layout import AssetFolder
 from tasks.artifacts.prior import write_prior
 from tasks.command_line import exit_status
 from tasks.corpus.espeak import NAME, PACKAGE, Synthesiser, Voice
-from tasks.corpus.teacher import FPS, Lesson, lesson, to_run
+from tasks.corpus.teacher import FPS, Lesson, lesson, to_run, varied_lesson
 from tasks.errors import StageFailed
 from tasks.params import load_shared
 from tasks.processes import processes, quiet
@@ -45,11 +48,15 @@ VOICES = (
     Voice("en-us+m7", 142, 60), Voice("en-us-nyc+linda", 175, 62), Voice("gmw/en-GB-x-rp+Andy", 165, 52),
     Voice("en-us+klatt4", 190, 56), Voice("en-gb-scotland+f3", 170, 50), Voice("en-us+Annie", 168, 64),
     Voice("en-029+m1", 150, 58), Voice("en-us+anika", 176, 34), Voice("en+steph", 156, 60),
-    Voice("en-us+belinda", 168, 35),
+    Voice("en-us+belinda", 168, 35), Voice("en-us+f3", 165, 50), Voice("en-us+m2", 165, 45),
+    Voice("en-us+m6", 160, 50), Voice("en-gb-scotland+m8", 165, 48), Voice("en-us+Mike", 165, 45),
+    Voice("en-us-nyc+grandma", 160, 50), Voice("en+aunty", 160, 55), Voice("en-us+max", 165, 48),
 )  # fmt: skip
 HELD_BACK = (Voice("en-us+m5", 165, 48), Voice("en+f1", 160, 52), Voice("en-us+Alicia", 168, 50))
-"""Voices that decide the seal: neither trained on nor reported."""
-SEALS = (0.0, 0.004, 0.008, 0.012, 0.016, 0.02)
+"""Voices that decide the threshold: neither trained on nor reported."""
+SEAL = 0.01  # rad
+THRESHOLDS = (0.0, -1.0, -2.0, -2.5, -3.0, -3.5, -4.0)
+MAX_SHUT = 0.04  # share of the frames of other phones at which the lips may close for nothing
 UNHEARD = (Voice("en-us+m4", 160, 45), Voice("gmw/en-GB-x-rp+f4", 150, 55), Voice("en-us+f1", 170, 60))
 
 
@@ -57,8 +64,9 @@ UNHEARD = (Voice("en-us+m4", 160, 45), Voice("gmw/en-GB-x-rp+f4", 150, 55), Voic
 class PriorParams:
     """Parameters of the prior: the section ``prior`` of params.yaml, shared by all subjects.
 
-    sentences: that each voice says, some 3 s each.  steps: of training; batch: windows of 4 s a step, over all
-    processes.  components: kept of the speech features; motion: coordinates of the mouth; width: of the network.
+    sentences: that each voice says, some 3 s each; half of them varied, as if recorded somewhere.  steps: of training;
+    batch: windows of 4 s a step, over all processes.  components: kept of the speech features; motion: coordinates of
+    the mouth; width: of the network.
     """
 
     sentences: int = 30
@@ -78,17 +86,24 @@ def run(path: Path, params: PriorParams) -> dict[str, Any]:
     assets = AssetFolder.default()
     head = read_head(assets.open_head)
     synthesiser = Synthesiser()
-    taught = [lesson(synthesiser, voice, params.sentences, params.seed + i) for i, voice in enumerate(VOICES)]
+    count = max(params.sentences // 2, 1)
+    taught = [
+        make(synthesiser, voice, count, params.seed + 2 * i + k)
+        for i, voice in enumerate(VOICES)
+        for k, make in enumerate((lesson, varied_lesson))
+    ]
     try:
         runs = [
-            to_run(head, one) for one in tqdm(taught, desc="lessons", unit="voice", mininterval=2.0, disable=quiet())
+            to_run(head, one) for one in tqdm(taught, desc="lessons", unit="lesson", mininterval=2.0, disable=quiet())
         ]
     except ValueError as error:
         raise StageFailed(f"{error}: the embedded prior needs the open head; set adf.prior: none") from error
     # Groups of features: the encoder's first, then measured ones, which the prior does not hear.
     heard = encode(np.zeros(16000, np.float32), params=SpeechParams())
     prior, losses = fit(head, runs, heard.groups[0][1], params)
-    seal(prior, head, [lesson(synthesiser, voice, params.sentences, 500 + i) for i, voice in enumerate(HELD_BACK)])
+    held_back = [varied_lesson(synthesiser, voice, count, 500 + i) for i, voice in enumerate(HELD_BACK)]
+    prior.seal.fill_(SEAL)
+    set_threshold(prior, head, held_back)
     facts: dict[str, Any] = {
         "part": PART,
         "encoder": heard.encoder,
@@ -97,7 +112,7 @@ def run(path: Path, params: PriorParams) -> dict[str, Any]:
         "voices": [voice.name for voice in VOICES],
         "seconds": round(sum(len(run) for run in runs) / FPS),
         "params": asdict(params),
-        "seal": round(float(prior.seal), 4),
+        "threshold": round(float(prior.threshold), 2),
         "loss": round(float(np.mean(losses[-50:])), 4),
         "unheard": {
             voice.name: examine(prior, head, lesson(synthesiser, voice, params.sentences, 1000 + i))
@@ -121,6 +136,7 @@ def fit(head: FlameHead, runs: list[Run], features: int, params: PriorParams) ->
             prior,
             runs,
             mouth_metric(head),
+            partial(lip_closure, head),
             params.steps,
             params.batch,
             params.seed,
@@ -129,17 +145,17 @@ def fit(head: FlameHead, runs: list[Run], features: int, params: PriorParams) ->
     return prior, losses
 
 
-def seal(prior: MouthPrior, head: FlameHead, lessons: list[Lesson]) -> None:
-    """Of SEALS set the one with which the lessons' m, b, p close and open vowels open best: the worse share decides."""
+def set_threshold(prior: MouthPrior, head: FlameHead, lessons: list[Lesson]) -> None:
+    """Of THRESHOLDS set the lowest, which shuts the lips most readily, with which they close for nothing at no more
+    than MAX_SHUT of the lessons' frames; the highest where there is none."""
     runs = [to_run(head, taught) for taught in lessons]
-    shares = []
-    for value in SEALS:
-        prior.seal.fill_(value)
+    best = THRESHOLDS[0]
+    for value in THRESHOLDS:
+        prior.threshold.fill_(value)
         found = [articulate(prior, head, taught, one) for taught, one in zip(lessons, runs, strict=True)]
-        closed = sum(a.closed * a.closures for a in found) / sum(a.closures for a in found)
-        opened = sum(a.opened * a.vowels for a in found) / sum(a.vowels for a in found)
-        shares.append(min(closed, opened))
-    prior.seal.fill_(SEALS[int(np.argmax(shares))])
+        if np.mean([a.shut for a in found]) <= MAX_SHUT:
+            best = value
+    prior.threshold.fill_(best)
 
 
 def articulate(prior: MouthPrior, head: FlameHead, taught: Lesson, one: Run) -> Articulation:
@@ -186,6 +202,7 @@ def main(argv: list[str] | None = None) -> int:
             print(
                 f"unheard voice {name}: closed on {100 * figures['closed']:.0f} % of {figures['closures']} m/b/p, "
                 f"open on {100 * figures['opened']:.0f} % of {figures['vowels']} open vowels, "
+                f"shut for nothing at {100 * figures['shut']:.1f} % of the frames, "
                 f"opening correlation {figures['opening_correlation']:.2f}"
             )
 

@@ -199,7 +199,7 @@ class _Job:
 
         def loss() -> Tensor:
             batch = self._windows()
-            said = mouth.predict(batch.heard + NOISE * torch.randn_like(batch.heard))
+            said, _ = mouth.predict(batch.heard + NOISE * torch.randn_like(batch.heard))
             return _both(said, batch.expression)
 
         return {"loss": self._loop([mouth.net], self.plan.mouth, loss, RATE)}

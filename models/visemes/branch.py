@@ -8,6 +8,7 @@ from torch import Tensor
 
 from models.adf.motion import EYES, JAW, expression_channels
 from models.flame.head import FlameHead
+from models.visemes.shapes import SHAPES
 
 
 def expression_branch(head: FlameHead, actions: Mapping[str, np.ndarray]) -> Tensor:
@@ -24,3 +25,14 @@ def expression_branch(head: FlameHead, actions: Mapping[str, np.ndarray]) -> Ten
         branch[:, column] = torch.from_numpy(np.asarray(values, np.float32))
     assert branch.shape[1] == head.expression_size + JAW + EYES
     return branch
+
+
+def lip_closure(head: FlameHead, branch: Tensor) -> Tensor:
+    """How far a branch [N, E + 9] made of visemes has its lips together for m, b or p [N], 0 to 1.
+
+    Pressed lips tell those from a mouth that is shut because it rests.  Raises ValueError for a head without that
+    action.
+    """
+    if "mouthPressLeft" not in head.expression_names:
+        raise ValueError("the head model has no action 'mouthPressLeft': visemes need named facial actions")
+    return (branch[:, head.expression_names.index("mouthPressLeft")] / SHAPES["closed"].press).clamp(0.0, 1.0)

@@ -29,6 +29,7 @@ DIPHTHONGS = {
 FIRST_SHARE = 0.6  # of a diphthong's time for its first part
 
 BILABIAL = ("P", "B", "M")
+LIPS = (*BILABIAL, "F", "V", "W")  # made with the lips near each other
 OPEN_VOWELS = ("AA", "AE", "AO", "AW", "AY")
 
 

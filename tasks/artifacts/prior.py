@@ -11,7 +11,7 @@ from models.adf.prior import MouthPrior
 from tasks.artifacts.weights import read_weights, write_weights
 from tasks.errors import DamagedArtifact
 
-FORMAT = "erlnet.adf-prior/1"
+FORMAT = "erlnet.adf-prior/2"
 
 
 def write_prior(path: Path, prior: MouthPrior, facts: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """The teacher's lessons: synthetic speech with the mouth that goes with it, as training runs of the ADF."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +16,14 @@ from models.visemes.phones import Phone
 from models.visemes.shapes import CHANNELS, to_actions
 from tasks.artifacts.audio import SAMPLE_RATE
 from tasks.corpus.espeak import Synthesiser, Utterance, Voice
+from tasks.corpus.recording import recorded, throat
 from tasks.corpus.sentences import sentences
 from tasks.speech import encode
 
 FPS = 25.0
 PAUSES = (0.15, 0.7)  # s of silence between sentences
+SPEEDS, SPEED_LIMITS = (0.85, 1.25), (100, 230)  # share of a voice's words a minute; words a minute
+PITCHES = (-15.0, 15.0)  # added to a voice's pitch
 EMPHASIS = 0.06  # by which share the jaw opens wider for every dB that the voice is louder
 BOUNDS = (0.4, 1.6)  # of the factor that emphasis makes
 
@@ -48,6 +51,20 @@ def lesson(synthesiser: Synthesiser, voice: Voice, count: int, seed: int) -> Les
     return Lesson(voice.name, float(rng.uniform(0.1, 1.0)) * joined.samples + noise, joined.phones)
 
 
+def varied_lesson(synthesiser: Synthesiser, voice: Voice, count: int, seed: int) -> Lesson:
+    """As ``lesson``, but every sentence at a speed, pitch and throat of its own, and as if recorded somewhere else."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for text in sentences(count, seed):
+        speed = np.clip(voice.speed * rng.uniform(*SPEEDS), *SPEED_LIMITS)
+        pitch = np.clip(voice.pitch + rng.uniform(*PITCHES), 0, 99)
+        said = throat(synthesiser.say(text, replace(voice, speed=int(speed), pitch=int(pitch))), rng)
+        said = join([said], [float(rng.uniform(*PAUSES))])
+        parts.append(Utterance(recorded(said.samples, rng), said.phones))
+    joined = join(parts, [0.0] * count)
+    return Lesson(voice.name, joined.samples, joined.phones)
+
+
 def join(spoken: list[Utterance], pauses: list[float]) -> Utterance:
     """Utterances one after the other, a pause of silence (in s) after each."""
     parts, phones, start = [], [], 0.0
@@ -56,7 +73,8 @@ def join(spoken: list[Utterance], pauses: list[float]) -> Utterance:
         parts += [utterance.samples, silence]
         phones += [Phone(phone.name, start + phone.start, start + phone.stop) for phone in utterance.phones]
         end = start + (len(utterance.samples) + len(silence)) / SAMPLE_RATE
-        phones.append(Phone("SIL", phones[-1].stop, end))
+        if len(silence):
+            phones.append(Phone("SIL", phones[-1].stop, end))
         start = end
     return Utterance(np.concatenate(parts), phones)
 

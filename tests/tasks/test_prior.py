@@ -22,7 +22,7 @@ from tasks.artifacts.prior import read_prior, write_prior
 from tasks.artifacts.speech import write_speech
 from tasks.corpus.teacher import Lesson
 from tasks.errors import BadInput, DamagedArtifact, MissingInput, StageFailed
-from tasks.prior import PART, PriorParams, fit, seal
+from tasks.prior import MAX_SHUT, PART, THRESHOLDS, PriorParams, fit, set_threshold
 from tasks.prior import run as build
 from tasks.speaker import Speaker
 
@@ -122,8 +122,9 @@ def test_a_head_without_named_actions_cannot_be_taught(folder: SubjectFolder, mo
         build(AssetFolder.default().adf_prior, PriorParams(sentences=1, steps=1))
 
 
-def test_fit_repeats(folder: SubjectFolder) -> None:
+def test_fit_repeats(folder: SubjectFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same runs and parameters give the same weights."""
+    monkeypatch.setattr("tasks.prior.lip_closure", lambda head, branch: (branch[:, 0] > 0.3).float())
     from tasks.adf import training_runs
 
     track = speech(300)
@@ -136,15 +137,20 @@ def test_fit_repeats(folder: SubjectFolder) -> None:
         assert torch.equal(value, second.state_dict()[name])
 
 
-def test_the_worse_of_both_shares_decides_the_seal(folder: SubjectFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Closures gain with the seal and open vowels lose: the seal at which the worse one is best is taken."""
+@pytest.mark.parametrize(
+    ("always", "slope", "expected"), [(0.0, 0.018, -2.0), (0.0, 0.0, THRESHOLDS[-1]), (0.1, 0.0, THRESHOLDS[0])]
+)
+def test_the_threshold_is_the_lowest_that_shuts_no_free_lips(
+    folder: SubjectFolder, monkeypatch: pytest.MonkeyPatch, always: float, slope: float, expected: float
+) -> None:
+    """Lips shut for nothing at always - slope * threshold of the frames: the last value within MAX_SHUT is taken."""
     prior = put_prior()
 
     def articulate(prior: MouthPrior, *_: object) -> Articulation:
-        value = float(prior.seal)
-        return Articulation(0.8 + 10 * value, 1.0 - 6 * value, 10, 10)
+        return Articulation(0.9, 0.9, always - slope * float(prior.threshold), 10, 10)
 
     monkeypatch.setattr("tasks.prior.to_run", lambda head, taught: None)
     monkeypatch.setattr("tasks.prior.articulate", articulate)
-    seal(prior, read_head(AssetFolder.default().open_head), [Lesson("v", np.zeros(1), [])])
-    assert float(prior.seal) == pytest.approx(0.012)  # 0.92 and 0.928; the next 0.96 and 0.904
+    set_threshold(prior, read_head(AssetFolder.default().open_head), [Lesson("v", np.zeros(1), [])])
+    assert float(prior.threshold) == expected
+    assert slope * 2.0 <= MAX_SHUT < slope * 2.5 or slope == 0

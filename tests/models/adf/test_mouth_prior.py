@@ -1,6 +1,7 @@
 """The prior of the ADF: it learns from several voices, a person needs little to use it."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -12,8 +13,8 @@ from models.adf.config import AdfConfig, PriorConfig
 from models.adf.data import Run
 from models.adf.motion import MotionBasis, plain_metric
 from models.adf.network import Adf, Motion, with_prior
-from models.adf.prior import FADE, MouthPrior, PersonalPrior
-from models.adf.prior_training import train_prior
+from models.adf.prior import FADE, FIRMNESS, MARGIN, PEAK, MouthPrior, PersonalPrior
+from models.adf.prior_training import Closure, train_prior
 from models.adf.training import TrainingPlan, train
 
 CONFIG = PriorConfig(SPEECH, 12, EXPRESSION + 9, 8, 32)
@@ -29,9 +30,19 @@ def corpus() -> list[Run]:
     return [spoken_run(400, seed=seed) for seed in (1, 2, 3)]
 
 
-def taught(steps: int = 150, batch: int = 8) -> tuple[MouthPrior, list[float]]:
+def together(branch: torch.Tensor) -> torch.Tensor:
+    """Stands in for the teacher's lips: together where the first channel is small."""
+    return (branch[:, 0] < 0.25).float()
+
+
+def never(branch: torch.Tensor) -> torch.Tensor:
+    return torch.zeros(len(branch))
+
+
+def taught(steps: int = 150, batch: int = 8, closure: Closure = never) -> tuple[MouthPrior, list[float]]:
     prior, runs = fresh(), corpus()
-    losses = train_prior(prior, runs, plain_metric(torch.cat([run.expression for run in runs])), steps, batch, 0)
+    metric = plain_metric(torch.cat([run.expression for run in runs]))
+    losses = train_prior(prior, runs, metric, closure, steps, batch, 0)
     return prior, losses
 
 
@@ -86,6 +97,63 @@ def test_a_prior_that_says_nothing_of_the_person_gets_no_gain(prior: MouthPrior)
     assert fit.gain < 0.3
 
 
+def test_closures_are_heard_and_shut_the_lips() -> None:
+    """It says of a voice that it never heard when lips are together; there the mouth is the mean one of closures."""
+    prior = taught(closure=together)[0]
+    runs, test = corpus(), spoken_run(300, seed=9)
+    firm = torch.cat([run.expression for run in runs])
+    assert torch.allclose(prior.shut, firm[together(firm) > 0.5].mean(0))
+    closed = together(test.expression) > 0.5
+    assert 0.15 < float(closed.float().mean()) < 0.6
+    branch, logit = prior.parts(test.features, test.energy)
+    assert float(((logit > 0) == closed).float().mean()) > 0.8
+    made, sure = prior(test.features, test.energy), prior.closure(logit) > 0.8
+    assert int(sure.sum()) > 10
+    assert float(closed[sure].float().mean()) > 2 * float(closed.float().mean())
+    assert torch.all((made - prior.shut).norm(dim=1)[sure] < 0.21 * (branch - prior.shut).norm(dim=1)[sure])
+
+
+def test_without_closures_taught_none_are_made(prior: MouthPrior) -> None:
+    test = spoken_run(60, seed=9)
+    branch, logit = prior.parts(test.features, test.energy)
+    assert float(prior.closure(logit).max()) == 0
+    assert torch.equal(prior(test.features, test.energy), branch)
+
+
+def closed_share(logit: torch.Tensor, threshold: float) -> torch.Tensor:
+    """Frame by frame: over the threshold, and within MARGIN of the highest of PEAK frames on either side."""
+    shares = []
+    for i in range(len(logit)):
+        peak = float(logit[max(i - PEAK, 0) : i + PEAK + 1].max())
+        shares.append(1 / (1 + math.exp(-FIRMNESS * (float(logit[i]) - max(threshold, peak - MARGIN)))))
+    return torch.tensor(shares)
+
+
+def test_the_vowel_between_two_closures_is_not_swallowed() -> None:
+    """'mom': the logit falls little between the two m, and stays over the threshold."""
+    prior = fresh()
+    prior.threshold.fill_(-3.0)
+    said = prior.closure(torch.tensor([-6.0, 1.5, 2.0, -1.0, -1.5, -1.0, 2.0, 1.5, -6.0]))
+    assert said[[1, 2, 6, 7]].min() > 0.9
+    assert said[[0, 3, 4, 5, 8]].max() < 0.01
+    weak = prior.closure(torch.tensor([-6.0, -5.0, -2.0, -5.0, -6.0]))
+    assert weak[2] > 0.99
+
+
+def test_the_threshold_decides_how_readily_lips_shut(prior: MouthPrior) -> None:
+    """branch + share (shut - branch) with the logistic of FIRMNESS (logit - threshold), but for slopes of peaks."""
+    heard = spoken_run(80, seed=4)
+    other = copy.deepcopy(prior)
+    other.shut.uniform_(-1, 1)
+    branch, logit = other.parts(heard.features, heard.energy)
+    other.threshold.fill_(float(logit.median()))
+    share = closed_share(logit, float(logit.median()))
+    expected = (1 - share)[:, None] * branch + share[:, None] * other.shut
+    assert torch.allclose(other(heard.features, heard.energy), expected, atol=1e-5)
+    other.threshold.fill_(float(logit.max()) + 5)
+    assert torch.allclose(other(heard.features, heard.energy), branch, atol=1e-5)
+
+
 def test_the_seal_shuts_a_jaw_that_is_hardly_open(prior: MouthPrior) -> None:
     """jaw - seal * exp(-jaw / FADE) of an open jaw, not below zero; a jaw below zero and everything else stay."""
     heard = spoken_run(80, seed=4)
@@ -99,6 +167,20 @@ def test_the_seal_shuts_a_jaw_that_is_hardly_open(prior: MouthPrior) -> None:
     assert float(made[:, column].min()) == float(jaw.min()) < 0
     others = [i for i in range(plain.shape[1]) if i != column]
     assert torch.equal(made[:, others], plain[:, others])
+
+
+@pytest.mark.parametrize("lead", [0, 2])
+def test_a_person_closes_as_early_as_they_move(prior: MouthPrior, lead: int) -> None:
+    heard = spoken_run(80, seed=4)
+    personal = PersonalPrior(CONFIG)
+    personal.general.load_state_dict(prior.state_dict())
+    logit = prior.parts(heard.features, heard.energy)[1]
+    personal.general.threshold.fill_(float(logit.median()))
+    personal.lead.fill_(lead)
+    rows = (torch.arange(80) + lead).clamp(max=79)
+    said = personal.closure(heard.features, heard.energy)
+    assert torch.allclose(said, closed_share(logit, float(logit.median()))[rows])
+    assert 0.1 < float(said.mean()) < 0.6
 
 
 def test_shrinkage_against_the_closed_form() -> None:
@@ -131,7 +213,7 @@ def test_seconds_of_video_suffice_with_a_prior(prior: MouthPrior) -> None:
 def test_the_corpus_must_be_long_enough() -> None:
     run = spoken_run(50)
     with pytest.raises(ValueError, match="no run of"):
-        train_prior(fresh(), [run], plain_metric(run.expression), 1, 4, 0)
+        train_prior(fresh(), [run], plain_metric(run.expression), never, 1, 4, 0)
 
 
 def test_long_sound_goes_through_in_pieces(prior: MouthPrior, monkeypatch: pytest.MonkeyPatch) -> None:

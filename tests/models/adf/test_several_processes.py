@@ -13,9 +13,9 @@ HERE = str(Path(__file__).parent)
 
 
 def _embedded() -> tuple[dict[str, torch.Tensor], list[float]]:
-    from test_mouth_prior import taught
+    from test_mouth_prior import taught, together
 
-    prior, losses = taught(steps=12)
+    prior, losses = taught(steps=12, closure=together)
     return prior.state_dict(), losses
 
 

@@ -6,7 +6,7 @@ import torch
 from toy_head import toy_head
 
 from models.adf.geometry import mouth_opening
-from models.visemes.branch import expression_branch
+from models.visemes.branch import expression_branch, lip_closure
 from models.visemes.coarticulation import blend
 from models.visemes.phones import VISEME_OF, Phone
 from models.visemes.shapes import CHANNELS, SHAPES, to_actions
@@ -44,6 +44,19 @@ def test_a_word_closes_and_opens(head):
     assert min(open_one, open_two) > rest + 6
 
 
+def test_lips_together_for_a_consonant_are_told_from_a_resting_mouth(head):
+    """'papa' after silence: 1 in the middle of each p, and below a half at rest and in the vowels."""
+    edges = [0.0, 0.5, 0.62, 0.74, 0.86, 0.98]
+    names = ("SIL", "P", "AA", "P", "AA")
+    phones = [Phone(name, a, b) for name, a, b in zip(names, edges[:-1], edges[1:], strict=True)]
+    middles = np.array([(phone.start + phone.stop) / 2 for phone in phones])
+    made = lip_closure(head, expression_branch(head, to_actions(blend(phones, middles)))).numpy()
+    assert made[[1, 3]].min() > 0.9
+    assert made[[0, 2, 4]].max() < 0.3
+
+
 def test_a_head_without_named_actions_is_refused():
     with pytest.raises(ValueError, match="mouth"):
         expression_branch(toy_head(), to_actions(np.zeros((1, len(CHANNELS)))))
+    with pytest.raises(ValueError, match="mouthPress"):
+        lip_closure(toy_head(), torch.zeros(1, 15))
