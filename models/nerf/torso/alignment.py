@@ -10,10 +10,11 @@ import torch
 from models.nerf.torso.affine import align_affine
 from models.nerf.torso.motion import in_frame, matrices, offsets, still
 from models.nerf.torso.template import COARSE, SIDE, TorsoTemplate, Views, grid, read
-from models.nerf.torso.warp import LEVELS, WarpSolver, at_nodes
+from models.nerf.torso.warp import LEVELS, WarpSolver, at_nodes, least_area
 
 ROUNDS = (0, 0, 0, 1, 1, 2, 2)  # of aligning to the mean picture and averaging anew: levels of displacements in each
 LEAST_VISIBLE = 0.35  # share of the template a frame must show
+LEAST_AREA = 0.25  # of its own: to which displacements may shrink a part of the picture
 BATCH = 32  # frames read at once
 
 
@@ -48,7 +49,10 @@ class Aligner:
             motion[..., :3], residual, visible = align_affine(self.template, coarse)
             plane = torch.zeros(count, 2, 4)
             for solver in self.solvers:
-                plane = solver.measure(coarse if solver.level.side == COARSE else views, motion[..., :3], plane)
+                found = solver.measure(coarse if solver.level.side == COARSE else views, motion[..., :3], plane)
+                # A hand taken for cloth can pull cloth over itself: then the frame keeps what the level before found.
+                sound = least_area(found) > LEAST_AREA
+                plane = torch.where(sound[:, None, None], found, at_nodes(plane, solver.level.nodes))
             if self.solvers:
                 motion[..., 3:] = at_nodes(plane)
         motion[visible < LEAST_VISIBLE] = torch.nan

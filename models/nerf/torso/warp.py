@@ -5,6 +5,7 @@ x = y + W(y), with a smoothness term.  A texel depends on the four nodes round i
 all frames come out of one sparse product.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,6 +133,16 @@ def at_nodes(plane: torch.Tensor, nodes: int = NODES) -> torch.Tensor:
     """Displacements [F, 2, any K ** 2] read at the nodes of another grid: [F, 2, nodes ** 2]."""
     places = grid(nodes).expand(len(plane), -1, -1)
     return (warped(plane, places) - places).transpose(1, 2)
+
+
+def least_area(plane: torch.Tensor) -> torch.Tensor:
+    """Smallest factor [F] by which displacements [F, 2, K ** 2] change an area (the determinant of x = y + W(y),
+    between nodes); 0 or less where the picture is folded over itself."""
+    nodes = math.isqrt(plane.shape[-1])
+    field = plane.view(-1, 2, nodes, nodes) * nodes / 2  # in units of the nodes' distance
+    along = (field[..., :-1, 1:] - field[..., :-1, :-1]).unbind(1)
+    down = (field[..., 1:, :-1] - field[..., :-1, :-1]).unbind(1)
+    return ((1 + along[0]) * (1 + down[1]) - along[1] * down[0]).flatten(1).amin(1)
 
 
 def _sums(basis: sparse.spmatrix, fields: list[torch.Tensor]) -> torch.Tensor:

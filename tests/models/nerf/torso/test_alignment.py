@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from models.nerf.torso.alignment import Aligner, Alignment, build_template
 from models.nerf.torso.motion import COEFFICIENTS, canonical, moved
 from models.nerf.torso.template import COARSE, SIDE, Views
+from models.nerf.torso.warp import at_nodes
 
 FRAMES = 12
 SCALE = SIDE // COARSE  # lengths below are texels of a picture of COARSE texels a side
@@ -115,6 +116,28 @@ def test_a_frame_without_torso_has_no_motion(found: Found):
     assert torch.isnan(aligned.motion[3]).all()
     assert torch.isfinite(aligned.motion[[0, 1, 2, 4]]).all()
     assert float(aligned.visible[3]) == 0
+
+
+def test_a_frame_whose_fine_displacements_fold_keeps_the_coarse_ones(found: Found):
+    aligner = Aligner(found.aligner.template)
+    coarse, fine = aligner.solvers
+    measured = {}
+
+    class Folding:
+        level = fine.level
+
+        @staticmethod
+        def measure(views: Views, affine: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
+            measured["coarse"], measured["fine"] = start, fine.measure(views, affine, start)
+            folded = measured["fine"].clone()
+            folded[2, :, 100:104] += torch.tensor([0.3, -0.3, 0.3, -0.3])
+            return folded
+
+    aligner.solvers = [coarse, Folding()]
+    motion = aligner.align(found.views).motion[..., 3:]
+    torch.testing.assert_close(motion[2], at_nodes(measured["coarse"])[2])
+    others = torch.arange(FRAMES) != 2
+    torch.testing.assert_close(motion[others], measured["fine"][others], atol=1e-6, rtol=0)
 
 
 def test_a_clip_without_torso_has_none_anywhere():

@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from models.nerf.torso import warp
 from models.nerf.torso.motion import NODES
 from models.nerf.torso.template import COARSE, SIDE, TorsoTemplate, Views
-from models.nerf.torso.warp import LEVELS, Level, WarpSolver, at_nodes
+from models.nerf.torso.warp import LEVELS, Level, WarpSolver, at_nodes, least_area
 
 
 def texture(sigma: float, seed: int = 0) -> np.ndarray:
@@ -96,3 +96,13 @@ def test_a_grid_read_at_other_nodes_is_the_same_field():
     down, right = torch.meshgrid(centres, centres, indexing="ij")
     expected = torch.stack([0.1 + 0.2 * right, 0.3 * down - 0.1 * right])
     torch.testing.assert_close(read[:, 1:-1, 1:-1], expected[:, 1:-1, 1:-1], atol=1e-6, rtol=0)
+
+
+def test_the_least_area_is_the_smallest_determinant_and_negative_where_the_picture_folds():
+    centres = (torch.arange(10) + 0.5) * 2 / 10 - 1
+    down, right = torch.meshgrid(centres, centres, indexing="ij")
+    matrix = np.array([[-0.3, 0.1], [0.2, -0.4]])
+    linear = torch.stack([-0.3 * right + 0.1 * down, 0.2 * right - 0.4 * down])
+    folded = torch.stack([torch.where(right > 0, -1.5 * right, 0 * right), 0 * down])
+    found = least_area(torch.stack([linear, folded, 0 * linear]).view(3, 2, 100))
+    np.testing.assert_allclose(found.numpy(), [np.linalg.det(np.eye(2) + matrix), -0.5, 1], atol=1e-5)
