@@ -12,7 +12,7 @@ REACH = 15  # frames: greatest offset that is looked for
 def agreements(motion: Tensor, sound: Tensor, start: int, places: range) -> np.ndarray:
     """Mean similarity of motion [N, D] in the window from ``start`` with sound [M, D] in those from ``places``."""
     piece = motion[start : start + WINDOW]
-    return np.array([float((sound[at : at + WINDOW] * piece).sum(-1).mean()) for at in places])
+    return np.array([float((sound[at : at + WINDOW] * piece).sum(-1).mean().detach()) for at in places])
 
 
 def told_apart(motion: Tensor, own: Tensor, other: Tensor, away: int = 0) -> list[bool]:

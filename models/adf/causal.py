@@ -82,7 +82,7 @@ def generate_causally(
     # The mouth follows the newest knowledge at once; the head, which nobody expects anywhere, as smoothly as it can.
     expression = _in_pieces(len(heard), lookahead, CHUNK, express)
     pose = _in_pieces(len(heard), lookahead, lookahead, turn)
-    return Motion(adf.to_flame(expression, larger), adf.pose_basis.inverse(adf.pose_lack * manner.pose * pose))
+    return Motion(adf.to_flame(expression, larger), adf.pose_basis.inverse(adf.further(manner) * pose))
 
 
 def _in_pieces(frames: int, lookahead: int, fade: int, make: Callable[[int, int], Tensor]) -> Tensor:

@@ -49,7 +49,7 @@ class Adf(nn.Module):
     pose_spread: Tensor
     pose_pace: Tensor
     expression_made: Tensor
-    pose_lack: Tensor
+    pose_made: Tensor
     pace_lack: Tensor
 
     def __init__(self, config: AdfConfig, supports: int):
@@ -84,9 +84,9 @@ class Adf(nn.Module):
         self.register_buffer("expression_spread", torch.ones(expression))
         self.register_buffer("pose_spread", torch.ones(pose))
         self.register_buffer("pose_pace", torch.ones(()))
-        # The same of motion that the networks make for sound of the training part; of the head, own over made.
+        # The same of motion that the networks make for sound they have not learned by heart; of tempo, own over made.
         self.register_buffer("expression_made", torch.ones(expression))
-        self.register_buffer("pose_lack", torch.ones(pose))
+        self.register_buffer("pose_made", torch.ones(pose))
         self.register_buffer("pace_lack", torch.ones(()))
 
     def style_code(self, motion: Motion) -> Tensor:
@@ -166,7 +166,7 @@ class Adf(nn.Module):
         excursion = excursion * self.larger(manner, excursion[still[:, 0] < 0.5]) * swell(energy, emphasis)[:, None]
         expression = self.rest + (1 - still) * excursion
         tempo = float(self.pace_lack) * manner.tempo
-        pose = self.pose_lack * manner.pose * self.turned(heard, manner.code, temperature, generator, tempo)
+        pose = self.further(manner) * self.turned(heard, manner.code, temperature, generator, tempo)
         larger = float(manner.expression.max()) * (1.0 + max(emphasis, 0.0))
         return Motion(self.to_flame(expression, larger), self.pose_basis.inverse(pose))
 
@@ -220,6 +220,10 @@ class Adf(nn.Module):
             share = trust(len(made), MADE_DOUBT)
             usual = (share * spread(made).square() + (1 - share) * usual.square()).sqrt()
         return manner.expression * lack(usual, self.expression_spread) ** manner.lively
+
+    def further(self, manner: Manner) -> Tensor:
+        """Factors [components] on the sampled motion of the head."""
+        return manner.pose * amplitude(self.pose_spread, self.pose_made, 1.0)
 
     def own_manner(self, style: Motion) -> Manner:
         """The subject's own, of which ``style`` is a piece: as much as the networks make of the sound."""

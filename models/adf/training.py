@@ -383,15 +383,16 @@ class _Trainer:
         adf, style = self.adf, self._own_style()
         faces = [adf.fuse(s.skipped, adf.decoded(s.heard, s.skipped, style)) for s in self.segments]
         adf.expression_made.copy_(spread(torch.cat(faces)))
-        longest = max(self.segments, key=len).heard[:MEASURED]
+        # Head motion for the training sound is half remembered.  Backwards it is as quick and as loud, and unheard.
+        longest = max(self.segments, key=len).heard[:MEASURED].flip(0)
         times = max(1, round(MEASURED / len(longest)))  # a few seconds of sampled motion say little
         heads = [adf.turned(longest, style, 1.0, self.generator) for _ in range(times)]
-        adf.pose_lack.copy_(amplitude(adf.pose_spread, spread(torch.cat(heads)), 1.0))
+        adf.pose_made.copy_(spread(torch.cat(heads)))
         made = torch.stack([pace(head) for head in heads]).mean()
         adf.pace_lack.copy_((adf.pose_pace / made.clamp_min(1e-6)).clamp(*LIMITS))
         self.log.facts |= {
             "expression_lack": float(lack(adf.expression_made, adf.expression_spread).mean()),
-            "pose_lack": float(adf.pose_lack.mean()),
+            "pose_lack": float(amplitude(adf.pose_spread, adf.pose_made, 1.0).mean()),
             "pace_lack": float(adf.pace_lack),
         }
 

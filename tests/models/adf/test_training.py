@@ -214,6 +214,21 @@ def test_what_made_motion_lacks_is_measured(learned: tuple[Adf, TrainingLog, Run
     assert bool((lively > 0.95 * calm).all())
 
 
+@torch.no_grad()
+def test_sampled_head_motion_is_brought_to_the_filmed_spread(learned: tuple[Adf, TrainingLog, Run]) -> None:
+    network, _, run = learned
+    own = network.own_manner(Motion(run.expression, run.pose))
+    assert torch.allclose(network.pose_spread, spread(network.pose_basis(run.pose)))
+    lacking = network.pose_spread / network.pose_made
+    assert torch.allclose(network.further(own), lacking.clamp(0.5, 2.0), rtol=0.05)
+    heard = network.front(run.features, run.energy)
+    unheard = network.turned(heard.flip(0), own.code, 1.0, torch.Generator().manual_seed(0))
+    wanted = network.pose_spread.norm()
+    assert abs(float(spread(network.further(own) * unheard).norm() / wanted) - 1) < abs(
+        float(spread(unheard).norm() / wanted) - 1
+    )
+
+
 def scaled(network: Adf, run: Run, factor: float) -> Motion:
     """The run as somebody would move whose face goes ``factor`` times as far from rest."""
     rest = network.expression_basis.inverse(network.rest)
