@@ -17,7 +17,7 @@ from tasks.artifacts.atomic import write_text
 from tasks.artifacts.corpus import Corpus, CorpusMember, corpus_text, read_corpus
 from tasks.artifacts.layout import PriorFolder, SubjectFolder
 from tasks.artifacts.subject import read_subject
-from tasks.errors import BadInput, MissingInput
+from tasks.errors import BadInput, DamagedArtifact, MissingInput
 from tasks.params import read_profiles
 
 GITIGNORE = "/corpus.safetensors\n/checkpoints/\n"
@@ -102,6 +102,8 @@ def learned_from(root: Path, names: list[str]) -> list[str]:
         members = {member.id for member in read_corpus(folder.members).members}
     except MissingInput:
         return []
+    except DamagedArtifact as error:  # no reason not to forget the person
+        return [f"the corpus prior may have been trained on {names[0]}, which cannot be told: {error}"]
     if members.isdisjoint(names):
         return []
     weights = folder.weights.relative_to(root).as_posix()

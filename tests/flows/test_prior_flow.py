@@ -6,8 +6,7 @@ import pytest
 import yaml
 
 from flows.bridge.planner import Target, make_plan
-from flows.corpus import chosen
-from flows.outcome import BAD_INPUT
+from flows.corpus import chosen, learned_from
 from flows.prior import prior
 from flows.repro import repro
 from flows.subjects.garbage import collect
@@ -67,7 +66,8 @@ def change(toy: Toy, subject: str, **values: object) -> None:
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_only_what_it_needs_is_run_after_that_and_nothing_twice(corpus: Toy) -> None:
+def test_from_the_first_training_to_a_removal(corpus: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what it needs runs, nothing twice; who starts from it is stale when it changes; a removal tells of it."""
     corpus.control("a", "track", "fail")
     assert run() == "Failed: track of subject a failed: the toy broke"
     assert "prior" not in corpus.started()
@@ -84,14 +84,36 @@ def test_only_what_it_needs_is_run_after_that_and_nothing_twice(corpus: Toy) -> 
     corpus.onboard("c")  # one more subject in the fleet
     assert run() is None
     assert corpus.started() == []
-
     ask(corpus, "a", "b", "c")
+    change(corpus, "c", profile="cpu")
     assert run() is None
     assert sorted(corpus.started()) == ["c:crop", "c:track", "prior"]
-    ask(corpus, "a", "nobody")
-    message = run()
-    assert message is not None
-    assert message.startswith(f"{BAD_INPUT}: corpus_prior.subjects in params.yaml: no subject 'nobody'")
+    assert repro(["c"], return_state=True).is_completed()
+    assert make_plan(corpus.root, [Target("c")]).stages == {}
+
+    user = "data/subjects/c/dvc.yaml:report"
+    monkeypatch.setattr("flows.subjects.prefect_data.database_url", lambda: None)
+    proof = remove(corpus.root, "a")
+    [line] = proof.learned
+    assert "data/priors/corpus.safetensors was trained on a: take it out of corpus_prior.subjects" in line
+    assert line.endswith("subjects that start from it: c")
+    assert f"LEARNED FROM: {line}" in proof_text(proof)
+    assert {"data/priors/corpus.yaml", "data/priors/corpus.safetensors"} <= {trace.where for trace in proof.left}
+    assert proof.kept == {}  # what the prior read is no reason to keep the person's files
+
+    ask(corpus, "b", "c")
+    corpus.forget()
+    assert make_plan(corpus.root, [Target("c")]).stages == {}  # nobody but its own flow trains it
+    assert run() is None
+    assert corpus.started() == ["prior"]
+    plan = make_plan(corpus.root, [Target("c")])
+    assert list(plan.stages) == [user]
+    assert plan.reasons[user] == ["data/priors/corpus.safetensors modified"]
+    assert repro(["c"], return_state=True).is_completed()
+    collect(corpus.root, delete=True, history=False)
+    proof = remove(corpus.root, "a")
+    assert proof.learned == []
+    assert [trace for trace in proof.left if "prior" in trace.where or "cache" in trace.where] == []
 
 
 @pytest.fixture
@@ -137,6 +159,15 @@ def test_a_pattern_stands_for_those_that_can_be_used(records: Toy) -> None:
         chosen(records.root)
 
 
+def test_a_list_that_cannot_be_read_is_no_reason_to_keep_anyone(records: Toy) -> None:
+    assert learned_from(records.root, ["a"]) == []
+    members = PriorFolder.of(records.root).members
+    members.parent.mkdir(parents=True)
+    members.write_text("members: 3\n")
+    [line] = learned_from(records.root, ["a"])
+    assert "may have been trained on a" in line
+
+
 def test_several_subjects_may_be_one_person(records: Toy) -> None:
     change(records, "a", person="p", style="calm")
     change(records, "b", person="p", style="angry")
@@ -145,39 +176,3 @@ def test_several_subjects_may_be_one_person(records: Toy) -> None:
     change(records, "b", style="calm")
     with pytest.raises(BadInput, match="two people or styles"):
         chosen(records.root)
-
-
-@pytest.mark.usefixtures("prefect_server")
-def test_who_starts_from_it_is_stale_when_it_changes_and_a_removal_tells_of_it(
-    corpus: Toy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    corpus.onboard("c")
-    change(corpus, "c", profile="cpu")
-    ask(corpus, "a", "b", "c")
-    assert run() is None
-    assert repro(["c"], return_state=True).is_completed()
-    user = "data/subjects/c/dvc.yaml:report"
-    assert make_plan(corpus.root, [Target("c")]).stages == {}
-
-    monkeypatch.setattr("flows.subjects.prefect_data.database_url", lambda: None)
-    proof = remove(corpus.root, "a")
-    [line] = proof.learned
-    assert "data/priors/corpus.safetensors was trained on a: take it out of corpus_prior.subjects" in line
-    assert line.endswith("subjects that start from it: c")
-    assert f"LEARNED FROM: {line}" in proof_text(proof)
-    assert {"data/priors/corpus.yaml", "data/priors/corpus.safetensors"} <= {trace.where for trace in proof.left}
-    assert proof.kept == {}  # what the prior read is no reason to keep the person's files
-
-    ask(corpus, "b", "c")
-    corpus.forget()
-    assert make_plan(corpus.root, [Target("c")]).stages == {}  # nobody but its own flow trains it
-    assert run() is None
-    assert corpus.started() == ["prior"]
-    plan = make_plan(corpus.root, [Target("c")])
-    assert list(plan.stages) == [user]
-    assert plan.reasons[user] == ["data/priors/corpus.safetensors modified"]
-    assert repro(["c"], return_state=True).is_completed()
-    collect(corpus.root, delete=True, history=False)
-    proof = remove(corpus.root, "a")
-    assert proof.learned == []
-    assert [trace for trace in proof.left if "prior" in trace.where or "cache" in trace.where] == []
