@@ -33,12 +33,12 @@ from tasks.artifacts.head import head_identity, read_head
 from tasks.artifacts.layout import AssetFolder
 from tasks.artifacts.prior import write_prior
 from tasks.command_line import exit_status
-from tasks.corpus.espeak import NAME, PACKAGE, Synthesiser, Voice
-from tasks.corpus.teacher import FPS, Lesson, lesson, to_run, varied_lesson
 from tasks.errors import StageFailed
 from tasks.params import load_shared
 from tasks.processes import processes, quiet
 from tasks.speech import SpeechParams, encode
+from tasks.teaching.espeak import NAME, PACKAGE, Synthesiser, Voice
+from tasks.teaching.teacher import FPS, Lesson, lesson, to_run, varied_lesson
 
 PART = "embedded teacher (synthetic visemes; stands in for a corpus of people)"
 OPENING_WEIGHT = 0.3  # of the mouth's opening (mm^2) beside the mean squared displacement of the face

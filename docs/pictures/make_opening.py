@@ -14,9 +14,9 @@ from models.visemes.phones import BILABIAL, OPEN_VOWELS, SILENCE
 from tasks.artifacts.head import read_head
 from tasks.artifacts.layout import AssetFolder
 from tasks.artifacts.prior import read_prior
-from tasks.corpus.espeak import Synthesiser
-from tasks.corpus.teacher import FPS, Lesson, to_run
 from tasks.prior import UNHEARD
+from tasks.teaching.espeak import Synthesiser
+from tasks.teaching.teacher import FPS, Lesson, to_run
 
 TEXT = "Maybe we should move to a bigger apartment. Buy me a pump for my boat, Bob."
 PATH = Path(__file__).with_name("prior_opening.png")

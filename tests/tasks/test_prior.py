@@ -20,11 +20,11 @@ from tasks.artifacts.layout import AssetFolder, SubjectFolder
 from tasks.artifacts.metrics import read_metrics
 from tasks.artifacts.prior import read_prior, write_prior
 from tasks.artifacts.speech import write_speech
-from tasks.corpus.teacher import Lesson
 from tasks.errors import BadInput, DamagedArtifact, MissingInput, StageFailed
 from tasks.prior import MAX_SHUT, PART, THRESHOLDS, PriorParams, fit, set_threshold
 from tasks.prior import run as build
 from tasks.speaker import Speaker
+from tasks.teaching.teacher import Lesson
 
 WITH_PRIOR = dataclasses.replace(HASTY, prior="embedded")
 
@@ -117,7 +117,7 @@ def test_a_prior_of_another_encoder_or_head_is_refused(folder: SubjectFolder) ->
 
 
 def test_a_head_without_named_actions_cannot_be_taught(folder: SubjectFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.corpus.teacher.encode", lambda samples, frames, fps, encoder_file: speech(frames))
+    monkeypatch.setattr("tasks.teaching.teacher.encode", lambda samples, frames, fps, encoder_file: speech(frames))
     with pytest.raises(StageFailed, match="open head"):
         build(AssetFolder.default().adf_prior, PriorParams(sentences=1, steps=1))
 

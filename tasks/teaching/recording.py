@@ -10,7 +10,7 @@ from scipy.signal import fftconvolve, resample_poly
 
 from models.visemes.phones import Phone
 from tasks.artifacts.audio import SAMPLE_RATE
-from tasks.corpus.espeak import Utterance
+from tasks.teaching.espeak import Utterance
 
 THROATS = (88, 115)  # percent of the length, for resample_poly's whole numbers
 IN_A_ROOM, COLOURED = 0.6, 0.8  # shares of the recordings

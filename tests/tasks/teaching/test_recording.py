@@ -5,9 +5,9 @@ import pytest
 
 from models.visemes.phones import Phone
 from tasks.artifacts.audio import SAMPLE_RATE
-from tasks.corpus.espeak import Synthesiser, Utterance, Voice
-from tasks.corpus.recording import HISS_DB, THROATS, recorded, throat
-from tasks.corpus.teacher import varied_lesson
+from tasks.teaching.espeak import Synthesiser, Utterance, Voice
+from tasks.teaching.recording import HISS_DB, THROATS, recorded, throat
+from tasks.teaching.teacher import varied_lesson
 
 
 def tone(hertz: float, seconds: float = 1.0) -> np.ndarray:

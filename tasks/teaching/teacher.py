@@ -15,10 +15,10 @@ from models.visemes.coarticulation import blend
 from models.visemes.phones import Phone
 from models.visemes.shapes import CHANNELS, to_actions
 from tasks.artifacts.audio import SAMPLE_RATE
-from tasks.corpus.espeak import Synthesiser, Utterance, Voice
-from tasks.corpus.recording import recorded, throat
-from tasks.corpus.sentences import sentences
 from tasks.speech import encode
+from tasks.teaching.espeak import Synthesiser, Utterance, Voice
+from tasks.teaching.recording import recorded, throat
+from tasks.teaching.sentences import sentences
 
 FPS = 25.0
 PAUSES = (0.15, 0.7)  # s of silence between sentences

@@ -8,10 +8,10 @@ import pytest
 
 from models.visemes.phones import DIPHTHONGS, VISEME_OF, Phone
 from tasks.artifacts.audio import SAMPLE_RATE
-from tasks.corpus.espeak import ARPABET, Synthesiser, Voice, to_phones
-from tasks.corpus.sentences import sentences
-from tasks.corpus.teacher import emphasis, lesson
 from tasks.prior import UNHEARD, VOICES
+from tasks.teaching.espeak import ARPABET, Synthesiser, Voice, to_phones
+from tasks.teaching.sentences import sentences
+from tasks.teaching.teacher import emphasis, lesson
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,8 @@ def test_phones_cover_a_lesson(synthesiser: Synthesiser) -> None:
 def test_a_program_that_runs_twice_hears_the_same() -> None:
     """Within one process the synthesiser goes on where it was; a fresh process begins anew."""
     program = (
-        "import hashlib; from tasks.corpus.espeak import Synthesiser, Voice; from tasks.corpus.teacher import lesson; "
+        "import hashlib; from tasks.teaching.espeak import Synthesiser, Voice; "
+        "from tasks.teaching.teacher import lesson; "
         "print(hashlib.sha256(lesson(Synthesiser(), Voice('en-us+f2'), 2, 5).samples.tobytes()).hexdigest())"
     )
     first, second = (
