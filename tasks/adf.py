@@ -15,7 +15,7 @@ from tqdm import tqdm
 from models.adf.config import AdfConfig, BranchConfig, SpeechGroup
 from models.adf.data import Run
 from models.adf.eyes import EyeHabits, learn_habits
-from models.adf.geometry import expression_metric, mouth_opening
+from models.adf.geometry import brow_metrics, expression_metric, mouth_opening
 from models.adf.motion import POSE, expression_channels
 from models.adf.network import Adf, Motion, with_prior
 from models.adf.prior import MouthPrior
@@ -130,7 +130,9 @@ def learn(
             bar.set_postfix_str(phase, refresh=False)
             bar.update(done - bar.n)
 
-        log = train(network, runs, metric, plan, params.seed, progress, opening)
+        log = train(
+            network, runs, metric, plan, params.seed, progress, opening, brow_metrics(head, shape, seen.mean(0))
+        )
     longest = max(runs, key=len)
     trained = TrainedAdf(
         network=network,

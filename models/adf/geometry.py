@@ -25,18 +25,47 @@ def expression_metric(head: FlameHead, shape: Tensor, centre: Tensor) -> Tensor:
 
     centre [E + 9]: where the head is linearised (the subject's mean).
     """
-    steps = torch.full((len(centre),), 0.01)
-    vertices = expressed(head, shape, torch.cat([centre[None], centre + torch.diag(steps)]))
-    weight = torch.zeros(vertices.shape[1])
-    for region, value in WEIGHTS.items():
-        if region in head.regions:
-            weight[head.regions[region]] = value
-    weight = weight / weight.sum()
-    jacobian = 1000.0 * (vertices[1:] - vertices[0]) / steps[:, None, None]
-    metric = torch.einsum("avc,bvc,v->ab", jacobian, jacobian, weight)
+    weight = _weights(head)
+    metric = _squares(_displacements(head, shape, centre), weight / weight.sum())
     eyes = metric.diagonal().mean() * EYEBALL_SHARE
     metric[-EYES:, -EYES:] += eyes * torch.eye(EYES)
     return metric
+
+
+@torch.no_grad()
+def brow_metrics(head: FlameHead, shape: Tensor, centre: Tensor) -> tuple[Tensor, Tensor]:
+    """Two forms [E + 9, E + 9]: mean squared displacement in mm^2 of the brow points, and of the weighted face vertices
+    from the eyes down with the lids, for a change of the branch at ``centre`` [E + 9]."""
+    moved = _displacements(head, shape, centre)
+    points = head.embeddings["mesh"].subset(torch.tensor(BROWS)).points(moved, head.faces)  # a linear map
+    height = head.template[:, 1]
+    weight = _weights(head)
+    spared = height > height[head.regions["eyes"]].mean()
+    if "lids" in head.regions:
+        spared[head.regions["lids"]] = False
+    weight[spared] = 0.0
+    return _squares(points, torch.full((len(BROWS),), 1 / len(BROWS))), _squares(moved, weight / weight.sum())
+
+
+def _weights(head: FlameHead) -> Tensor:
+    """How much each vertex [V] counts."""
+    weight = torch.zeros(len(head.template))
+    for region, value in WEIGHTS.items():
+        if region in head.regions:
+            weight[head.regions[region]] = value
+    return weight
+
+
+def _displacements(head: FlameHead, shape: Tensor, centre: Tensor) -> Tensor:
+    """By how many mm each vertex moves for a unit of each of the branch's channels [E + 9, V, 3]."""
+    steps = torch.full((len(centre),), 0.01)
+    vertices = expressed(head, shape, torch.cat([centre[None], centre + torch.diag(steps)]))
+    return 1000.0 * (vertices[1:] - vertices[0]) / steps[:, None, None]
+
+
+def _squares(moved: Tensor, weight: Tensor) -> Tensor:
+    """Weighted sum of squared displacements [C, C] for displacements [C, V, 3]."""
+    return torch.einsum("avc,bvc,v->ab", moved, moved, weight)
 
 
 @torch.no_grad()

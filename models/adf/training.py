@@ -1,8 +1,8 @@
 """Training of one subject's ADF, from closed form to codes.
 
-Order: motion bases and skip path in closed form; the two VQ-VAEs; the speech-motion embedding; the transformer from
-speech to expression with the style encoder; the pose prior; the gate and the gain, from frames held back for them; last
-how far made motion falls short of tracked motion.
+Order: motion bases and skip path (closed_form.py); the two VQ-VAEs; the speech-motion embedding; the transformer from
+speech to expression with the style encoder; the pose prior; the gate, the gain, and how far made motion falls short of
+tracked motion (settling.py).
 """
 
 import copy
@@ -14,20 +14,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.adf.calibration import best_gate, gain_matrix, shrinkage
+from models.adf.closed_form import fit_prior, fit_skip, fit_statistics, segment_of
 from models.adf.contrastive import info_nce, nt_xent
 from models.adf.data import Run, Segment, WindowSampler, hold_back
 from models.adf.expression import SpeechToExpression
-from models.adf.manner import LIMITS, amplitude, lack, pace, spread
-from models.adf.motion import pose_metric
 from models.adf.network import Adf
 from models.adf.quantizer import perplexity
-from models.adf.silence import resting_frames
-from models.adf.skip import KernelSkip
+from models.adf.settling import measure_lack, own_style, predict, settle
 
 GAP = 4  # frames nearer than this are neither matching nor opposing in the contrastive loss
 TEMPERATURE = 0.1
-MEASURED = 1500  # frames of made head motion that are compared with the tracked one
 
 
 @dataclass(frozen=True)
@@ -76,18 +72,21 @@ def train(
     seed: int,
     progress: Progress | None = None,
     opening: Tensor | None = None,
+    brows: tuple[Tensor, Tensor] | None = None,
 ) -> TrainingLog:
     """Fit every part of ``adf`` to ``runs``; leaves it in eval mode.  Same runs, plan and seed, same weights.
 
     metric [E + 9, E + 9]: what a change of the expression branch costs (see MotionBasis).  opening [N]: of the
     mouth, of all frames of all runs; says which pauses show the resting mouth (None: the quietest frames do).
+    brows: forms of ``geometry.brow_metrics``, by which the brows get the subject's own range (None: they do not).
     progress(phase, steps done in all) is called after every step.  Raises ValueError for no frames.
     """
+    runs = [run for run in runs if len(run)]
     if not runs:
         raise ValueError("no frames to train on")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        trainer = _Trainer(adf, runs, metric, plan, seed, progress, opening)
+        trainer = _Trainer(adf, runs, metric, plan, seed, progress, opening, brows)
         trainer.run()
     adf.eval()
     return trainer.log
@@ -109,14 +108,16 @@ class _Trainer:
         plan: TrainingPlan,
         seed: int,
         progress: Progress | None,
-        opening: Tensor | None = None,
+        opening: Tensor | None,
+        brows: tuple[Tensor, Tensor] | None,
     ):
-        self.adf, self.metric, self.plan, self.progress = adf, metric, plan, progress
+        self.adf, self.plan, self.progress, self.brows = adf, plan, progress, brows
         self.log, self.done = TrainingLog(), 0
         self.generator = torch.Generator().manual_seed(seed)
-        self._fit_statistics(runs, opening)
-        self.segments = [segment for run in runs if len(run) for segment in [self._segment(run)]]
-        self._fit_skip(self._fit_prior([run for run in runs if len(run)]))
+        self.log.facts |= fit_statistics(adf, runs, metric, opening)
+        self.segments = [segment_of(adf, run) for run in runs]
+        expected, found = fit_prior(adf, runs)
+        self.log.facts |= found | fit_skip(adf, self.segments, expected, plan.folds)
         self.early, self.late = hold_back(self.segments, plan.held_back)
 
     def run(self) -> None:
@@ -125,81 +126,9 @@ class _Trainer:
         self._train_embedding()
         self._train_expression()
         self._train_pose()
-        self._settle()
-        self._measure_lack()
-
-    # closed form
-
-    def _fit_statistics(self, runs: list[Run], opening: Tensor | None) -> None:
-        adf = self.adf
-        seen, held = (torch.cat([getattr(run, name) for run in runs]) for name in ("expression", "pose"))
-        features, energy = (torch.cat([getattr(run, name) for run in runs]) for name in ("features", "energy"))
-        if adf.common_coordinates:
-            kept = adf.expression_basis.centre(seen, self.metric)
-            adf.pose_basis.centre(held, pose_metric())
-            adf.front.centre(features, energy)
-        else:
-            kept = adf.expression_basis.fit(seen, self.metric)
-            adf.pose_basis.fit(held, pose_metric())
-            adf.front.fit(features, energy)
-        self.log.facts["expression_basis_share"] = kept
-        voice = adf.voice(features)
-        adf.silence.fit(energy, voice)
-        adf.lower.copy_(seen.min(0).values)
-        adf.upper.copy_(seen.max(0).values)
-        faces = adf.expression_basis(seen)
-        adf.expression_spread.copy_(spread(faces))
-        turns = adf.pose_basis(held)
-        adf.pose_spread.copy_(spread(turns))
-        adf.pose_pace.copy_(pace(turns))
-        adf.rest.copy_(faces[resting_frames(energy, voice, opening)].mean(0))
-
-    def _segment(self, run: Run) -> Segment:
-        adf = self.adf
-        expression = adf.expression_basis(run.expression)
-        return Segment(
-            adf.front(run.features, run.energy), torch.zeros_like(expression), expression, adf.pose_basis(run.pose)
-        )
-
-    def _fit_prior(self, runs: list[Run]) -> Tensor | float:
-        """What the prior, fitted to these runs, expects of all frames [N, components]; 0 without a prior."""
-        prior, basis = self.adf.prior, self.adf.expression_basis
-        if prior is None:
-            return 0.0
-        fit = prior.fit([(run.features, run.energy, run.expression) for run in runs], basis)
-        self.log.facts |= {"prior_lead": float(fit.lead), "prior_gain": fit.gain, "prior_explained": fit.explained}
-        return torch.cat([prior(run.features, run.energy, basis) for run in runs])
-
-    def _fit_skip(self, expected: Tensor | float) -> None:
-        """Fit the skip path on all frames, to what ``expected`` leaves over; fill ``skipped`` with predictions of fits
-        that did not see the frame.
-
-        Otherwise the transformer would learn to trust a path that is far better on its own training frames.  With a
-        prior the kernel's share is what its out-of-fold predictions deserve: seconds of video teach it little.
-        """
-        skip = self.adf.skip
-        windows = torch.cat([skip.windows(segment.heard) for segment in self.segments])
-        motion = torch.cat([segment.expression for segment in self.segments]) - expected
-        predicted = torch.zeros_like(motion)
-        scratch = KernelSkip.like(skip)
-        folds = torch.arange(len(motion)).tensor_split(self.plan.folds)
-        for fold in folds:
-            first, last = int(fold[0]) - skip.radius, int(fold[-1]) + skip.radius
-            rows = torch.arange(len(motion))
-            others = rows[(rows < first) | (rows > last)]
-            scratch.fit(windows[others], motion[others])
-            predicted[fold] = scratch(windows[fold])
-        skip.fit(windows, motion)
-        if self.adf.prior is not None:
-            share = shrinkage(predicted - skip.offset, motion - skip.offset)
-            skip.alpha.mul_(share)
-            predicted = skip.offset + share * (predicted - skip.offset)
-            self.log.facts["skip_share"] = float(share)
-        predicted = predicted + expected
-        for segment, part in zip(self.segments, predicted.split([len(s) for s in self.segments]), strict=True):
-            segment.skipped.copy_(part)
-
-    # steps
+        style = own_style(self.adf, self.early)
+        self.log.facts |= settle(self.adf, self.segments, self.late, style, self.plan.lively, self.brows)
+        self.log.facts |= measure_lack(self.adf, self.segments, style, self.generator)
 
     def _loop(
         self,
@@ -323,7 +252,8 @@ class _Trainer:
         style.requires_grad_(first)
 
         def judge() -> float:
-            decoded, skipped, truth = self._predict_late(lambda *given: network(*given).motion)
+            by = own_style(adf, self.early)
+            decoded, skipped, truth = predict(adf, self.late, by, lambda *given: network(*given).motion)
             return float(F.mse_loss(0.5 * (decoded + skipped), truth))
 
         def loss() -> dict[str, Tensor]:
@@ -363,51 +293,3 @@ class _Trainer:
             return {"codes": F.cross_entropy(logits.flatten(0, 2), codes.flatten(), label_smoothing=0.05)}
 
         self._loop("pose", [adf.to_pose], self.plan.pose_steps, loss)
-
-    # what the held-back frames decide
-
-    @torch.no_grad()
-    def _settle(self) -> None:
-        adf = self.adf
-        decoded, skipped, truth = self._predict_late(adf.to_expression)
-        adf.gate.copy_(best_gate(skipped, decoded, truth))
-        every, real = (torch.cat([getattr(s, name) for s in self.segments]) for name in ("skipped", "expression"))
-        matrix, gains = gain_matrix(every, real, skipped, skipped + adf.gate * (decoded - skipped), self.plan.lively)
-        adf.gain.copy_(matrix)
-        self.log.facts |= {"gate": float(adf.gate), "gain": max(gains, default=1.0), "gained": float(len(gains))}
-
-    @torch.no_grad()
-    def _measure_lack(self) -> None:
-        """How much larger (and faster) tracked motion is than what the networks make of the training sound, the closed
-        form without having seen the frame."""
-        adf, style = self.adf, self._own_style()
-        faces = [adf.fuse(s.skipped, adf.decoded(s.heard, s.skipped, style)) for s in self.segments]
-        adf.expression_made.copy_(spread(torch.cat(faces)))
-        # Head motion for the training sound is half remembered.  Backwards it is as quick and as loud, and unheard.
-        longest = max(self.segments, key=len).heard[:MEASURED].flip(0)
-        times = max(1, round(MEASURED / len(longest)))  # a few seconds of sampled motion say little
-        heads = [adf.turned(longest, style, 1.0, self.generator) for _ in range(times)]
-        adf.pose_made.copy_(spread(torch.cat(heads)))
-        made = torch.stack([pace(head) for head in heads]).mean()
-        adf.pace_lack.copy_((adf.pose_pace / made.clamp_min(1e-6)).clamp(*LIMITS))
-        self.log.facts |= {
-            "expression_lack": float(lack(adf.expression_made, adf.expression_spread).mean()),
-            "pose_lack": float(amplitude(adf.pose_spread, adf.pose_made, 1.0).mean()),
-            "pace_lack": float(adf.pace_lack),
-        }
-
-    def _predict_late(self, network: Callable[..., Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """decoded (by ``network``), skipped and true expression motion [N, components] of the held-back frames."""
-        space, style = self.adf.expression_space, self._own_style()
-        decoded = [network(s.heard[None], s.skipped[None], style, space)[0] for s in self.late]
-        return (
-            torch.cat(decoded),
-            torch.cat([s.skipped for s in self.late]),
-            torch.cat([s.expression for s in self.late]),
-        )
-
-    def _own_style(self) -> Tensor:
-        both = [torch.cat([s.expression, s.pose], -1) for s in self.early]
-        windows = [w for part in both for w in part.split(self.adf.config.window)]
-        longest = max(len(w) for w in windows)
-        return torch.stack([self.adf.style(w[None])[0] for w in windows if len(w) == longest]).mean(0, keepdim=True)

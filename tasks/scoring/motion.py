@@ -36,7 +36,8 @@ def evaluate(
     13 and 14 on the head's surface), generated from held-out speech against tracked.  lip_error_mm: mean distance of
     lip vertices, head held still; lip_max_error_mm: largest lip vertex error of a frame, mean over frames (LVE).
     dynamics: standard deviation of the opening over the true one; speed: the same of its frame differences;
-    brow_dynamics: the same of brow positions.  head_spread: standard deviation of the head's rotation (global + neck,
+    brow_dynamics: the same of brow positions; upper_face_difference_mm: how far the two standard deviations are apart
+    (the core of FDD, on the brows).  head_spread: standard deviation of the head's rotation (global + neck,
     the three axes' squares summed) over the true one; head_speed: root mean square of its frame differences over the
     true one.  Head motion is sampled, not foretold: these are figures of its distribution.
     """
@@ -107,6 +108,7 @@ def _baselines(
 def motion_figures(head: FlameHead, shape: Tensor, motion: Motion, truth: Motion) -> dict[str, Any]:
     """The held-out figures of ``evaluate`` for one motion against the true one, frame by frame."""
     made, real = (mouth_opening(head, shape, branch) for branch in (motion.expression, truth.expression))
+    brows, true_brows = (upper_face_motion(head, shape, branch) for branch in (motion.expression, truth.expression))
     mean, largest = lip_errors(head, shape, motion.expression, truth.expression)
     (spread, speed), (true_spread, true_speed) = head_motion(motion.pose), head_motion(truth.pose)
     moving = float(made.std()) > 1e-4 and float(real.std()) > 1e-4
@@ -118,9 +120,8 @@ def motion_figures(head: FlameHead, shape: Tensor, motion: Motion, truth: Motion
         "opening_difference_mm": float((made - real).abs().mean()),
         "dynamics": _ratio(made.std(), real.std()),
         "speed": _ratio(made.diff().std(), real.diff().std()),
-        "brow_dynamics": _ratio(
-            upper_face_motion(head, shape, motion.expression), upper_face_motion(head, shape, truth.expression)
-        ),
+        "brow_dynamics": _ratio(brows, true_brows),
+        "upper_face_difference_mm": abs(brows - true_brows),
         "head_spread": _ratio(spread, true_spread),
         "head_speed": _ratio(speed, true_speed),
     }

@@ -312,3 +312,23 @@ def test_sampler_never_crosses_a_gap_and_holds_back_the_end() -> None:
     warped = sampler(64)
     assert warped.heard.shape == (64, 40, 1)
     assert float(warped.heard.diff(dim=1).max()) < 1.2
+
+
+def test_brows_of_which_sound_tells_little_get_more_of_their_range() -> None:
+    run = spoken_run(400)
+    wander = torch.randn(400, generator=torch.Generator().manual_seed(8)).cumsum(0)
+    expression = run.expression.clone()
+    expression[:, 0] = 0.5 * expression[:, 0] + 0.3 * (wander - wander.mean()) / wander.std()
+    run = dataclasses.replace(run, expression=expression)
+    one = torch.zeros(EXPRESSION + 9)
+    one[0] = 1.0
+    plan = dataclasses.replace(PLAN, space_steps=20, embedding_steps=2, expression_steps=20, pose_steps=2)
+    reach = {}
+    for name, brows in (("calm", None), ("given back", (torch.diag(one), torch.diag(1 - one)))):
+        network = small_network()
+        log = train(network, [run], plain_metric(run.expression), plan, 0, brows=brows)
+        made, real = generate(network, spoken_run(150, seed=5), run).expression, run.expression
+        reach[name] = float(spread(made[:, :1]) / spread(real[:, :1]))
+        gain = log.facts.get("brow_gain", 1.0)
+    assert 1.1 < gain <= 2.0
+    assert reach["given back"] == pytest.approx(gain * reach["calm"], rel=0.1)
