@@ -7,7 +7,7 @@ the mark at which the gain (calibration.py) believes a direction.  How far they 
 import torch
 from torch import Tensor
 
-from models.adf.manner import spread
+from models.adf.manner import FACE_DOUBT, PIECE, trust
 from models.adf.motion import MotionBasis
 
 MOST = 2.0  # by how much brow motion may be enlarged
@@ -26,11 +26,23 @@ def brow_part(basis: MotionBasis, brows: Tensor, others: Tensor) -> Tensor:
     return basis.synthesis @ taken.T @ basis.analysis
 
 
-def brow_spread(basis: MotionBasis, brows: Tensor, motion: Tensor) -> float:
-    """How far the brows move in motion [N, K]: standard deviation in mm within pieces of 4 s, root mean square over
-    brow points."""
+def brow_range(basis: MotionBasis, brows: Tensor, motion: Tensor) -> float:
+    """How far the brows usually move in motion [N, K]: median over pieces of 4 s, of the standard deviation in mm, root
+    mean square over brow points.
+
+    The median, because brows that were raised once are not to be raised everywhere.
+    """
     values, vectors = torch.linalg.eigh(basis.synthesis @ brows @ basis.synthesis.T)
-    return float(spread(motion @ vectors * values.clamp_min(0.0).sqrt()).norm())
+    moved = motion @ vectors * values.clamp_min(0.0).sqrt()
+    pieces = moved.tensor_split(max(1, round(len(moved) / PIECE)))
+    return float(torch.stack([piece.var(0, correction=0).sum().sqrt() for piece in pieces]).median())
+
+
+def brow_gain(basis: MotionBasis, brows: Tensor, made: Tensor, real: Tensor) -> float:
+    """By how much the brows of ``made`` motion [N, K] fall short of those of ``real`` motion [M, K]: 1 to MOST, drawn
+    to 1 for few frames of made motion."""
+    ratio = brow_range(basis, brows, real) / max(brow_range(basis, brows, made), 1e-6)
+    return min(max(ratio, 1.0), MOST) ** trust(len(made), FACE_DOUBT)
 
 
 def enlarged(basis: MotionBasis, brows: Tensor, others: Tensor, gain: float) -> Tensor:

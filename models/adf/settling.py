@@ -5,12 +5,11 @@ Each function fills its part of the network, which is in eval mode, and returns 
 """
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 from torch import Tensor
 
-from models.adf.brows import MOST, brow_spread, enlarged
+from models.adf.brows import brow_gain, enlarged
 from models.adf.calibration import best_gate, gain_matrix
 from models.adf.data import Segment
 from models.adf.manner import LIMITS, amplitude, lack, pace, spread
@@ -58,11 +57,7 @@ def settle(
     adf.gain.copy_(matrix)
     facts = {"gate": float(adf.gate), "gain": max(gains, default=1.0), "gained": float(len(gains))}
     if brows is not None:
-        # As unheard as it gets: all frames by the closed form that has not seen them; those held back by the codes too.
-        far = partial(brow_spread, adf.expression_basis, brows[0])
-        added = far(adf.fuse(skipped, decoded)) / max(far(adf.fuse(skipped, skipped)), 1e-6)
-        made = far(adf.fuse(every, every)) * min(max(added, 0.8), 1.25)
-        facts["brow_gain"] = min(max(far(real) / max(made, 1e-6), 1.0), MOST)
+        facts["brow_gain"] = brow_gain(adf.expression_basis, brows[0], adf.fuse(skipped, decoded), real)
         adf.gain.copy_(matrix @ enlarged(adf.expression_basis, *brows, facts["brow_gain"]))
     return facts
 
