@@ -33,14 +33,15 @@ LIBRARIES = {
 }
 _DEVICE = """
 import json, torch
-from models.nerf import kernels
+from tasks import accelerator
+from tasks.errors import BadInput
+device = accelerator.device()
 try:
-    used, wrong = kernels.described(torch.device("cuda" if torch.cuda.is_available() else "cpu")), ""
-except ValueError as error:
+    used, wrong = accelerator.kernels_on(device), ""
+except BadInput as error:
     used, wrong = "", str(error)
-cuda = torch.cuda.is_available()
 print(json.dumps({"torch": torch.__version__, "threads": torch.get_num_threads(),
-                  "device": torch.cuda.get_device_name(0) if cuda else None,
+                  "device": torch.cuda.get_device_name(0) if device.type == "cuda" else None,
                   "kernels": used, "wrong": wrong}))
 """
 
@@ -104,8 +105,8 @@ def _device(root: Path) -> list[Finding]:
     else:
         accelerator = Finding("device", "accelerator", "present", facts["device"])
     if facts["wrong"]:
-        cost, remedy = f"{facts['wrong']}: nerf, evaluate and animate refuse to run", "unset ERLNET_KERNELS"
-        return [processor, accelerator, Finding("device", "kernels", "missing", cost=cost, remedy=remedy, needed=True)]
+        cost = f"nerf, evaluate and animate refuse to run: {facts['wrong']}"
+        return [processor, accelerator, Finding("device", "kernels", "missing", cost=cost, needed=True)]
     if facts["device"] is not None and "not installed" in facts["kernels"]:
         cost, remedy = f"{facts['kernels']}: lookups and compositing take many launches each", "pip install triton"
         return [processor, accelerator, Finding("device", "kernels", "missing", cost=cost, remedy=remedy)]

@@ -16,7 +16,7 @@ from models.adf.contrastive import info_nce, nt_xent
 from models.adf.corpus_prior import CorpusPrior
 from models.adf.data import Run
 from models.adf.motion import pose_metric
-from models.adf.prior_training import NOISE, RATE
+from models.adf.prior_training import NOISE, RATE, motion_error
 from models.adf.quantizer import perplexity
 from models.adf.training import GAP, TEMPERATURE
 from models.adf.vqvae import MotionVqVae
@@ -200,7 +200,7 @@ class _Job:
         def loss() -> Tensor:
             batch = self._windows()
             said, _ = mouth.predict(batch.heard + NOISE * torch.randn_like(batch.heard))
-            return _both(said, batch.expression)
+            return motion_error(said, batch.expression)
 
         return {"loss": self._loop([mouth.net], self.plan.mouth, loss, RATE)}
 
@@ -249,7 +249,7 @@ class _Job:
         def loss() -> Tensor:
             motion = getattr(self._windows(), name)
             rebuilt, _, commitment = space(self._noisy(motion))
-            return _both(rebuilt, motion) + 0.25 * commitment
+            return motion_error(rebuilt, motion) + 0.25 * commitment
 
         figures = {"space_loss": self._loop([space], self.plan.space, loss)}
         codes = space.codes(getattr(self._windows(list(range(len(self.runs)))), name))
@@ -302,11 +302,6 @@ class _Job:
         self.prior.eval()
         last = losses[-max(1, steps // 10) :]
         return sum(last) / len(last)
-
-
-def _both(made: Tensor, true: Tensor) -> Tensor:
-    """Squared error of motion [B, T, K] and of its change from frame to frame."""
-    return F.mse_loss(made, true) + F.mse_loss(made.diff(dim=1), true.diff(dim=1))
 
 
 def _receive(module: nn.Module, owner: int) -> None:

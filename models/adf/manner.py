@@ -41,7 +41,6 @@ def strengthened(own: Manner, style: Manner, strength: float) -> Manner:
         raise ValueError(f"the strength {strength} of a style must be 0 or more")
     far = _along(own, style, strength)
     low, high = LIMITS
-    low, high = LIMITS
     tempo, lively = min(max(far.tempo, low), high), min(max(far.lively, 0.0), 1.0)
     return Manner(far.code, far.expression.clamp(low, high), far.pose.clamp(low, high), tempo, lively)
 

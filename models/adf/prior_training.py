@@ -66,8 +66,7 @@ def train_prior(
         x = x + NOISE * torch.randn(x.shape, generator=generator)
         x, z, shut = (part[rank::world] for part in (x, z, shut))
         y, logit = prior.predict(x)
-        loss = F.mse_loss(y, z) + F.mse_loss(y.diff(dim=1), z.diff(dim=1))
-        loss = loss + CLOSURE_WEIGHT * F.binary_cross_entropy_with_logits(logit, shut)
+        loss = motion_error(y, z) + CLOSURE_WEIGHT * F.binary_cross_entropy_with_logits(logit, shut)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         total = loss.detach().clone()
@@ -85,6 +84,11 @@ def train_prior(
             progress(step + 1)
     prior.eval()
     return losses
+
+
+def motion_error(made: Tensor, true: Tensor) -> Tensor:
+    """Squared error of motion [B, T, K] and of its change from frame to frame."""
+    return F.mse_loss(made, true) + F.mse_loss(made.diff(dim=1), true.diff(dim=1))
 
 
 def _windows(rows: tuple[list[Tensor], ...], batch: int, generator: torch.Generator) -> tuple[Tensor, ...]:

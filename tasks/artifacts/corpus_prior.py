@@ -8,12 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from models.adf.config import AdfConfig, PriorConfig
 from models.adf.corpus_prior import CorpusPrior
+from tasks.artifacts.prior import checked
 from tasks.artifacts.weights import read_weights, write_weights
-from tasks.errors import DamagedArtifact
 
 FORMAT = "erlnet.corpus-prior/1"
 MADE_BY = "erlnet prior"
@@ -28,16 +26,8 @@ def write_corpus_prior(path: Path, prior: CorpusPrior, facts: dict[str, Any]) ->
 def read_corpus_prior(path: Path) -> tuple[CorpusPrior, dict[str, Any]]:
     """The prior in eval mode and its facts.  Raises MissingInput or DamagedArtifact."""
     state, config = read_weights(path, FORMAT, MADE_BY)
-    try:
-        sizes = config["network"]
-        prior = CorpusPrior(AdfConfig.from_json(sizes["adf"]), PriorConfig(**sizes["mouth"]))
-        prior.load_state_dict(state)
-        facts = dict(config["facts"])
-        missing = {"name", "members", "encoder", "head"} - set(facts)
-        if missing:
-            raise KeyError(f"no {sorted(missing)[0]} among the facts")
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise DamagedArtifact(Path(path), (str(error) or repr(error)).splitlines()[0]) from error
-    if not all(bool(torch.isfinite(value).all()) for value in state.values()):
-        raise DamagedArtifact(Path(path), "weights are not finite")
-    return prior.eval(), facts
+    return checked(path, state, config, {"name", "members", "encoder", "head"}, _network)
+
+
+def _network(sizes: dict[str, Any]) -> CorpusPrior:
+    return CorpusPrior(AdfConfig.from_json(sizes["adf"]), PriorConfig(**sizes["mouth"]))

@@ -1,10 +1,12 @@
 """``adf_prior.safetensors``: what a mouth usually does for a sound, and the facts of how that was learned."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from torch import nn
 
 from models.adf.config import PriorConfig
 from models.adf.prior import MouthPrior
@@ -12,6 +14,7 @@ from tasks.artifacts.weights import read_weights, write_weights
 from tasks.errors import DamagedArtifact
 
 FORMAT = "erlnet.adf-prior/2"
+Prior = TypeVar("Prior", bound=nn.Module)
 
 
 def write_prior(path: Path, prior: MouthPrior, facts: dict[str, Any]) -> None:
@@ -22,11 +25,21 @@ def write_prior(path: Path, prior: MouthPrior, facts: dict[str, Any]) -> None:
 def read_prior(path: Path) -> tuple[MouthPrior, dict[str, Any]]:
     """The prior in eval mode and its facts.  Raises MissingInput or DamagedArtifact."""
     state, config = read_weights(path, FORMAT, "python -m tasks.prior")
+    return checked(path, state, config, {"encoder", "head", "part"}, lambda sizes: MouthPrior(PriorConfig(**sizes)))
+
+
+def checked(
+    path: Path, state: dict[str, torch.Tensor], config: dict[str, Any], needed: set[str], make: Callable[[Any], Prior]
+) -> tuple[Prior, dict[str, Any]]:
+    """What ``make`` builds of the stored sizes, with the stored weights, in eval mode, and the facts.
+
+    Raises DamagedArtifact where sizes and weights do not fit, a ``needed`` fact is missing, or weights are not finite.
+    """
     try:
-        prior = MouthPrior(PriorConfig(**config["network"]))
+        prior = make(config["network"])
         prior.load_state_dict(state)
         facts = dict(config["facts"])
-        missing = {"encoder", "head", "part"} - set(facts)
+        missing = needed - set(facts)
         if missing:
             raise KeyError(f"no {sorted(missing)[0]} among the facts")
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
